@@ -1,0 +1,63 @@
+"""Every error that lashup raises on purpose.
+
+Two families tell the caller what to do. A `PeerFault` came in from the network:
+count it and carry on. A `UsageError` is the caller's own: let it propagate, or
+mend the argument it names. `StorageError` is this host's disk. Anything else
+that escapes is a bug in lashup. Each class says whether state has changed.
+"""
+
+
+class LashupError(Exception):
+    """Base class. Raised only through a subclass."""
+
+
+class PeerFault(LashupError):
+    """Another host, or something on the way, is at fault. Nothing has changed."""
+
+
+class MalformedDatagram(PeerFault):
+    """Bytes from the network do not parse or do not authenticate. Nothing changed.
+
+    The one exception that a function whose name ends in `_untrusted` raises.
+    """
+
+
+class UsageError(LashupError):
+    """The caller broke the contract of a call. Nothing has changed."""
+
+
+class ConfigError(UsageError):
+    """A configuration value is not usable. Nothing was started.
+
+    Args:
+        field: The path of the field, as the user writes it, e.g. `seeds[1]`.
+        problem: What is wrong, with the value, and the way out.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class LimitExceeded(UsageError):
+    """A write is larger than a documented limit. Nothing has changed."""
+
+
+class Overloaded(UsageError):
+    """Too many writes wait for the disk already. Nothing has changed; try later."""
+
+
+class NodeClosed(UsageError):
+    """The node has left or stopped, or stops while the call waits.
+
+    A write that was waiting may be on disk: it is then announced at the next start.
+    """
+
+
+class StorageError(LashupError):
+    """The disk refuses, or holds something that is not ours.
+
+    Nothing of the failed transaction is on disk. The message names the file and
+    the way out; lashup never starts afresh over a damaged file by itself.
+    """
