@@ -1,0 +1,1 @@
+"""The only I/O of lashup: sockets, disk, clocks, tasks. On trio and on asyncio."""
