@@ -1,0 +1,83 @@
+"""The command line: `python -m benchmarks list` and `run NAME|all [--quick] [--json]`.
+
+Exits with 0 when everything was measured, whether or not a goal was reached: a
+slow machine is no error. `ok` in the output says which were.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.row import Case, Effort, Row
+from benchmarks.rows import ROWS
+
+
+def main() -> int:
+    """Parse the command line and do what it says."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    commands = parser.add_subparsers(dest="command", required=True)
+    listing = commands.add_parser("list", help="every benchmark in a line")
+    listing.add_argument("--json", action="store_true")
+    run = commands.add_parser("run", help="measure one, or all")
+    run.add_argument("name", choices=["all", *ROWS])
+    run.add_argument("--quick", action="store_true", help="a short form, less exact")
+    run.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    if asked.command == "list":
+        _list(asked.json)
+        return 0
+    rows = list(ROWS.values()) if asked.name == "all" else [ROWS[asked.name]]
+    effort = Effort.QUICK if asked.quick else Effort.FULL
+    answers = []
+    for row in rows:
+        print(f"measuring {row.name} ...", file=sys.stderr, flush=True)
+        cases = row.measure(effort)
+        answers.append(answer(row, cases))
+        if not asked.json:
+            _show(row, cases)
+    if asked.json:
+        print(json.dumps(answers if asked.name == "all" else answers[0], indent=2))
+    return 0
+
+
+def answer(row: Row, cases: list[Case]) -> dict[str, Any]:
+    """A measured row in the form that `--json` prints."""
+    return {
+        "name": row.name,
+        "unit": row.unit,
+        "goal": row.goal,
+        "peer": row.peer,
+        "cases": [case.as_json() for case in cases],
+        "ok": all(case.ok for case in cases),
+    }
+
+
+def _list(as_json: bool) -> None:  # noqa: FBT001  # straight from argparse
+    if as_json:
+        print(json.dumps([{"name": r.name, "what": r.what} for r in ROWS.values()]))
+        return
+    width = max(map(len, ROWS))
+    for row in ROWS.values():
+        print(f"{row.name:{width}}  {row.what}")
+
+
+def _show(row: Row, cases: list[Case]) -> None:
+    table = Table("case", f"value, {row.unit}", "p99", "goal reached", title=row.what)
+    for case in cases:
+        unit = "" if case.unit is None else f" {case.unit}"
+        p99 = "" if case.p99 is None else f"{case.p99:,.4g}"
+        reached = "yes" if case.ok else "no"
+        table.add_row(case.case, f"{case.value:,.4g}{unit}", p99, reached)
+    console = Console()
+    console.print(table)
+    console.print(f"goal: {row.goal}\npeer: {row.peer}\n", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
