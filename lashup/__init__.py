@@ -1,0 +1,2 @@
+"""Membership, replicated values and a gossiped store, over UDP.
+"""

@@ -1,0 +1,143 @@
+"""Causal contexts: which dots a replica has ever seen, in compact form.
+
+Per actor the counters are kept as runs, first and last counter of each. A replica
+that has seen everything an actor did has the one run (1, n). What is beyond a gap,
+because a datagram is still on its way, makes further runs.
+
+Source: Almeida, Shoker, Baquero, "Delta State Replicated Data Types",
+arXiv:1603.01529, section 7.2 (version vector and dot cloud, here in one form).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+from lashup.crdt.dot import Actor, Dot
+
+#: Sorted, disjoint, and never adjacent: equal sets have one representation.
+Runs: TypeAlias = tuple[tuple[int, int], ...]
+
+
+class CausalContext:
+    """A set of dots. Changed only by whoever owns it.
+
+    Invariant: for each actor the runs are sorted and at least one counter apart,
+    so `==` is set equality.
+    """
+
+    __slots__ = ("_runs",)
+
+    def __init__(self, dots: Iterable[Dot] = ()) -> None:
+        self._runs: dict[Actor, Runs] = {}
+        for actor, counter in dots:
+            self.add_run(actor, counter, counter)
+
+    def __contains__(self, dot: Dot) -> bool:
+        runs = self._runs.get(dot[0])
+        return runs is not None and _holds(runs, dot[1])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CausalContext):
+            return NotImplemented
+        return self._runs == other._runs
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __len__(self) -> int:
+        """How many actors are known."""
+        return len(self._runs)
+
+    def __repr__(self) -> str:
+        shown = {actor.hex(): runs for actor, runs in self._runs.items()}
+        return f"CausalContext({shown})"
+
+    def items(self) -> Iterator[tuple[Actor, Runs]]:
+        """Every actor with its runs, in order of first sight."""
+        yield from self._runs.items()
+
+    def runs(self, actor: Actor) -> Runs:
+        """The counters of one actor that have been seen."""
+        return self._runs.get(actor, ())
+
+    def last(self, actor: Actor) -> int:
+        """The greatest counter of an actor that has been seen, 0 for none."""
+        runs = self._runs.get(actor)
+        return runs[-1][1] if runs else 0
+
+    def add_run(self, actor: Actor, first: int, last: int) -> None:
+        """Put the counters from `first` to `last` in, both included."""
+        runs = self._runs.get(actor)
+        if runs is None:
+            self._runs[actor] = ((first, last),)
+        elif runs[-1][1] + 1 == first:  # By far the most common: the next one.
+            self._runs[actor] = (*runs[:-1], (runs[-1][0], last))
+        else:
+            self._runs[actor] = union(runs, ((first, last),))
+
+    def update(self, other: CausalContext) -> None:
+        """Put all dots of another context in."""
+        for actor, runs in other._runs.items():
+            mine = self._runs.get(actor)
+            if mine is None:
+                self._runs[actor] = runs
+            elif mine != runs:
+                for first, last in runs:
+                    self.add_run(actor, first, last)
+
+    def copy(self) -> CausalContext:
+        """An independent context with the same dots."""
+        twin = CausalContext()
+        twin._runs = dict(self._runs)
+        return twin
+
+
+def union(left: Runs, right: Runs) -> Runs:
+    """All counters that are in one of two runs, in canonical form."""
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted((*left, *right)):
+        if merged and first <= merged[-1][1] + 1:
+            if last > merged[-1][1]:
+                merged[-1] = (merged[-1][0], last)
+        else:
+            merged.append((first, last))
+    return tuple(merged)
+
+
+def within(runs: Runs, first: int, last: int) -> Runs:
+    """The part of some runs from `first` to `last`, both included."""
+    return tuple(
+        (max(start, first), min(end, last))
+        for start, end in runs
+        if start <= last and end >= first
+    )
+
+
+def without(runs: Runs, counters: Iterable[int]) -> Runs:
+    """Some runs less some counters; the counters come in rising order."""
+    left: list[tuple[int, int]] = []
+    taken = iter(counters)
+    counter = next(taken, None)
+    for first, last in runs:
+        start = first
+        while counter is not None and counter <= last:
+            if counter >= start:
+                if counter > start:
+                    left.append((start, counter - 1))
+                start = counter + 1
+            counter = next(taken, None)
+        if start <= last:
+            left.append((start, last))
+    return tuple(left)
+
+
+def _holds(runs: Runs, counter: int) -> bool:
+    if len(runs) == 1:
+        return runs[0][0] <= counter <= runs[0][1]
+    at = bisect_right(runs, counter, key=_first) - 1
+    return at >= 0 and counter <= runs[at][1]
+
+
+def _first(run: tuple[int, int]) -> int:
+    return run[0]

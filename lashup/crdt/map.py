@@ -1,0 +1,134 @@
+"""The map: fields of any type under names, nested. The value of a key is one.
+
+fact    none of its own: a field is there while there is a live fact below it
+remove  drop every fact seen below; a concurrent update of a field survives
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lashup.crdt import add_wins_set, register
+from lashup.crdt.add_wins_set import SetField
+from lashup.crdt.branch import EMPTY, Branch
+from lashup.crdt.facts import Path
+from lashup.crdt.field import Name, Type, pack_step, step_kind, step_name
+from lashup.crdt.register import RegisterField
+from lashup.crdt.writer import Remove
+
+
+@dataclass(frozen=True, slots=True)
+class MapField:
+    """A map's place in a key; the key's own value is the map at the empty path."""
+
+    path: Path = ()
+
+    def register(self, name: Name) -> RegisterField:
+        """A last-writer-wins register in this map."""
+        return RegisterField((*self.path, pack_step(name, Type.REGISTER)))
+
+    def add_wins_set(self, name: Name) -> SetField:
+        """An add-wins set in this map."""
+        return SetField((*self.path, pack_step(name, Type.SET)))
+
+    def map_field(self, name: Name) -> MapField:
+        """A map in this map."""
+        return MapField((*self.path, pack_step(name, Type.MAP)))
+
+    def remove(self) -> Remove:
+        """The operation that removes everything seen in this map."""
+        return Remove(self.path)
+
+
+class MapView:
+    """The value of a map as it was at one moment. Never changes; free to keep.
+
+    False when nothing is in it. Two views are equal when they read the same.
+    """
+
+    __slots__ = ("_branch",)
+
+    def __init__(self, branch: Branch = EMPTY) -> None:
+        self._branch = branch
+
+    def __bool__(self) -> bool:
+        return bool(self._branch)
+
+    def __len__(self) -> int:
+        """How many fields there are."""
+        return len(self._branch)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MapView):
+            return NotImplemented
+        return self._branch is other._branch or self._typed() == other._typed()
+
+    __hash__ = None  # type: ignore[assignment]  # equal views may hold unequal dots
+
+    def __repr__(self) -> str:
+        return f"MapView({self.plain()!r})"
+
+    def register(self, name: Name, default: object = None) -> object:
+        """The value of a register, `default` when nothing is assigned."""
+        found = self.stamped(name)
+        return default if found is None else found[1]
+
+    def stamped(self, name: Name) -> tuple[int, object] | None:
+        """The hybrid timestamp and value of a register (see `hybrid_clock`)."""
+        return register.stamped(self._branch.child(pack_step(name, Type.REGISTER)))
+
+    def add_wins_set(self, name: Name) -> frozenset[Name]:
+        """The elements of a set."""
+        return add_wins_set.elements(self._branch.child(pack_step(name, Type.SET)))
+
+    def map(self, name: Name) -> MapView:
+        """A map in this map, an empty one when it is not there."""
+        return MapView(self._branch.child(pack_step(name, Type.MAP)) or EMPTY)
+
+    def registers(self) -> dict[Name, object]:
+        """Every register with its value."""
+        found = (
+            (step_name(step), register.stamped(branch))
+            for step, branch in self._fields(Type.REGISTER)
+        )
+        return {name: entry[1] for name, entry in found if entry is not None}
+
+    def sets(self) -> dict[Name, frozenset[Name]]:
+        """Every set with its elements."""
+        return {
+            step_name(step): add_wins_set.elements(branch)
+            for step, branch in self._fields(Type.SET)
+        }
+
+    def maps(self) -> dict[Name, MapView]:
+        """Every map in this map."""
+        return {
+            step_name(step): MapView(branch) for step, branch in self._fields(Type.MAP)
+        }
+
+    def plain(self) -> dict[Name, object]:
+        """All fields as plain values, for printing: sets sorted into lists.
+
+        Where one name has fields of several types, the name gets the type behind it.
+        """
+        groups: list[tuple[str, dict[Name, object]]] = [
+            ("register", self.registers()),
+            ("set", {n: sorted(s, key=repr) for n, s in self.sets().items()}),
+            ("map", {n: m.plain() for n, m in self.maps().items()}),
+        ]
+        taken = Counter(name for _, fields in groups for name in fields)
+        return {
+            (name if taken[name] == 1 else (name, kind)): value
+            for kind, fields in groups
+            for name, value in fields.items()
+        }
+
+    def _fields(self, kind: Type) -> Iterator[tuple[bytes, Branch]]:
+        for step, branch in self._branch.children():
+            if step_kind(step) == kind:
+                yield step, branch
+
+    def _typed(self) -> tuple[object, ...]:
+        return self.registers(), self.sets(), self.maps()

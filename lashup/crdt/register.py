@@ -1,0 +1,87 @@
+"""The last-writer-wins register: one value, the latest by hybrid timestamp.
+
+    fact    [timestamp, value] at the register's place
+    read    the greatest (timestamp, dot)
+    assign  drop the facts seen, add one
+
+Of two concurrent assignments one is kept by all replicas alike, the other is lost.
+Equal timestamps are decided by the dot, which no two facts share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lashup.crdt.branch import Branch
+from lashup.crdt.dot import Dot
+from lashup.crdt.facts import Path
+from lashup.crdt.writer import Remove, Writer
+from lashup.errors import MalformedDatagram
+from lashup.wire.readers import (
+    fields_untrusted,
+    natural_untrusted,
+    pack,
+    unpack_untrusted,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterField:
+    """A register's place in a key."""
+
+    path: Path
+
+    def assign(self, value: object) -> Assign:
+        """The operation that sets the value.
+
+        Args:
+            value: None, bool, int, float, str, bytes, and lists and dicts of these.
+        """
+        return Assign(self.path, value)
+
+    def remove(self) -> Remove:
+        """The operation that removes the assignments seen here."""
+        return Remove(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Set a register."""
+
+    path: Path
+    value: object
+
+    def apply(self, writer: Writer) -> None:
+        """Drop what was seen, add one fact.
+
+        Raises:
+            UsageError: The value is none that can be packed.
+        """
+        payload = pack([writer.stamp(), self.value])
+        writer.drop(self.path)
+        writer.put(self.path, payload)
+
+
+def stamped(branch: Branch | None) -> tuple[int, object] | None:
+    """The timestamp and value of a register, None when nothing is assigned."""
+    if branch is None:
+        return None
+    best: tuple[int, Dot, object] | None = None
+    for dot, payload in branch.facts:
+        try:
+            timestamp, value = read_payload_untrusted(payload)
+        except MalformedDatagram:
+            continue  # A later version's, or a hostile one: not ours to read.
+        if best is None or (timestamp, dot) > best[:2]:
+            best = timestamp, dot, value
+    return None if best is None else (best[0], best[2])
+
+
+def read_payload_untrusted(payload: bytes) -> tuple[int, object]:
+    """The timestamp and value in a register's fact.
+
+    Raises:
+        MalformedDatagram: It is none.
+    """
+    timestamp, value = fields_untrusted(unpack_untrusted(payload), 2)[:2]
+    return natural_untrusted(timestamp, below=1 << 64), value

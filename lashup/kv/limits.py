@@ -1,0 +1,69 @@
+"""What a store takes: every limit is an error that names itself, and changes nothing.
+
+The sizes follow from the datagram: a fact travels whole, in fragments of about 1.3 kB,
+and one lost fragment costs the fact until it is asked for again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lashup.crdt.facts import Delta, Fact
+from lashup.errors import LimitExceeded, Overloaded
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what one node writes. Sizes in bytes, packed.
+
+    Attributes:
+        key: One key.
+        value: One fact's payload: one register's value.
+        path: One fact's path, all steps together.
+        depth: Steps of a path: maps in maps.
+        facts: Facts that one update makes and removes.
+        update: One update, all facts together.
+        waiting: Updates that wait for the disk.
+    """
+
+    key: int = 512
+    value: int = 16_384
+    path: int = 1_024
+    depth: int = 16
+    facts: int = 1_000
+    update: int = 49_152
+    waiting: int = 1_024
+
+    def check_waiting(self, waiting: int) -> None:
+        """Raises Overloaded when so many updates wait that no more is taken."""
+        if waiting >= self.waiting:
+            raise Overloaded(
+                f"{waiting} updates wait for the disk already; await earlier ones first"
+            )
+
+    def check_key(self, key: bytes) -> None:
+        """Raises LimitExceeded when a packed key is too long."""
+        _check("key", len(key), self.key, "bytes")
+
+    def check_delta(self, delta: Delta) -> None:
+        """Raises LimitExceeded when an update is too large."""
+        touched = sum(
+            last - first + 1
+            for _, runs in delta.context.items()
+            for first, last in runs
+        )
+        _check("update", touched, self.facts, "facts made and removed")
+        size = sum(self._check_fact(fact) for fact in delta.facts.values())
+        _check("update", size, self.update, "bytes")
+
+    def _check_fact(self, fact: Fact) -> int:
+        path = sum(map(len, fact.path))
+        _check("value", len(fact.payload), self.value, "bytes")
+        _check("path", len(fact.path), self.depth, "steps")
+        _check("path", path, self.path, "bytes")
+        return len(fact.payload) + path
+
+
+def _check(what: str, size: int, limit: int, unit: str) -> None:
+    if size > limit:
+        raise LimitExceeded(f"{what}: {size} {unit}, the limit is {limit}")

@@ -1,0 +1,51 @@
+"""Patterns of keys.
+
+A pattern is a tuple like a key. `ANY` stands for one element, whatever it is; `...`
+at the end for any number of further ones, none included.
+"""
+
+from __future__ import annotations
+
+import enum
+from types import EllipsisType
+from typing import Final, TypeAlias
+
+from lashup.crdt.field import Key, Name
+from lashup.errors import UsageError
+
+
+class _Wildcard(enum.Enum):
+    ANY = "ANY"
+
+    def __repr__(self) -> str:
+        return "ANY"
+
+
+#: Stands for one element of a key.
+ANY: Final = _Wildcard.ANY
+
+Pattern: TypeAlias = "tuple[Name | _Wildcard | EllipsisType, ...]"
+
+#: Every key.
+EVERYTHING: Pattern = (...,)
+
+
+def check_pattern(pattern: Pattern) -> None:
+    """Raises UsageError when `...` stands anywhere but last, or it is no tuple."""
+    if not isinstance(pattern, tuple) or not pattern:
+        raise UsageError(f"pattern: must be a tuple, not {pattern!r}")
+    if ... in pattern[:-1]:
+        raise UsageError(f"pattern: ... may stand only at the end of {pattern!r}")
+
+
+def matches(pattern: Pattern, key: Key) -> bool:
+    """Whether a key is one of those that a pattern means."""
+    if pattern[-1] is ...:
+        head = pattern[:-1]
+        key = key[: len(head)]
+    else:
+        head = pattern
+    return len(head) == len(key) and all(
+        wanted is ANY or (wanted == name and type(wanted) is type(name))
+        for wanted, name in zip(head, key, strict=True)
+    )

@@ -1,0 +1,72 @@
+"""A subscriber's view of the changes: every key's newest value, at its own pace.
+
+What a subscriber has not taken yet is one entry per key: the value it was last
+given. So a slow one never holds more than the keys there are, always ends at the
+newest value, and nobody waits for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lashup.crdt.branch import EMPTY, Branch
+from lashup.crdt.field import Key, unpack_key_untrusted
+from lashup.crdt.map import MapView
+from lashup.crdt.reading import reads_the_same
+from lashup.kv.pattern import Pattern, check_pattern, matches
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """A key's value is another than the subscriber was last given.
+
+    Attributes:
+        key: Which.
+        old: What the subscriber was last given; empty at first.
+        new: The value now; empty when the key is gone.
+    """
+
+    key: Key
+    old: MapView
+    new: MapView
+
+
+class Subscription:
+    """One subscriber.
+
+    Args:
+        pattern: The keys of interest.
+
+    Raises:
+        UsageError: Not a pattern.
+    """
+
+    def __init__(self, pattern: Pattern) -> None:
+        check_pattern(pattern)
+        self._pattern = pattern
+        #: Packed key: what the subscriber was last given.
+        self._pending: dict[bytes, Branch] = {}
+
+    def __len__(self) -> int:
+        """How many keys wait to be taken."""
+        return len(self._pending)
+
+    def offer(self, packed_key: bytes, old: Branch) -> bool:
+        """A key changed from `old`. True when the subscriber is interested."""
+        if packed_key not in self._pending:
+            if not matches(self._pattern, unpack_key_untrusted(packed_key)):
+                return False
+            self._pending[packed_key] = old
+        return True
+
+    def next_key(self) -> bytes | None:
+        """The key that has waited longest, None when there is nothing to take."""
+        return next(iter(self._pending), None)
+
+    def take(self, packed_key: bytes, new: Branch) -> KeyChanged | None:
+        """Give a waiting key out. None when it reads as it did before."""
+        old = self._pending.pop(packed_key)
+        if reads_the_same(old, new):
+            return None
+        key = unpack_key_untrusted(packed_key)
+        return KeyChanged(key, MapView(old or EMPTY), MapView(new))
