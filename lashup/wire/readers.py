@@ -200,6 +200,9 @@ def _canonical(literal: str) -> str:
         raise ValueError(f"{literal} is no single host's")
     if literal == "255.255.255.255":
         raise ValueError("broadcast")
+    if address.version == 6 and address.ipv4_mapped:
+        # Our IPv6 sockets cannot send there, and Pythons differ in how they print it.
+        raise ValueError(f"{literal} is an IPv4 address in disguise")
     return str(address)
 
 

@@ -215,6 +215,7 @@ def test_equal_addresses_are_equal_text(written, canonical):
         ["224.0.0.1", 1],
         ["ff02::1", 1],
         ["fe80::1%eth0", 1],
+        ["::ffff:10.0.0.1", 1],
         [167_772_161, 1],
         [b"\n\0\0\1", 1],
         ["10.0.0.1"],

@@ -1,0 +1,250 @@
+"""UDP sockets that are drained, not awaited datagram by datagram.
+
+One wait for all sockets, then plain non-blocking reads until they are empty: the
+cost per datagram is that of the system call. The wait is on an epoll descriptor
+that holds the sockets, and is the same on trio and on asyncio.
+
+Sending never waits. What the own host refuses (a firewall, full buffers, no
+route) is a result and a count, never an exception: it is no evidence about the
+peer, and no reason to stop. A lost datagram is the protocols' business.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import select
+import socket
+import struct
+from collections import Counter
+from collections.abc import Sequence
+from enum import Enum
+from functools import lru_cache
+from types import TracebackType
+
+import anyio
+
+from lashup.errors import ConfigError, UsageError
+from lashup.machine import Address
+
+#: Datagrams taken per socket and wake-up, so that timers and other tasks get their
+#: turn: 256 at 50 us each are 13 ms.
+MOST_PER_WAKEUP = 256
+
+#: Bytes asked for each socket buffer. A burst of 1,000 members' datagrams at once
+#: fits. The kernel doubles it for its own accounting, and caps it for the
+#: unprivileged at net.core.rmem_max.
+BUFFER = 4 << 20
+
+_LARGEST = 1 << 16
+_SO_MEMINFO = 55  # include/uapi/asm-generic/socket.h; Python has no name for it
+_MEMINFO_DROPS = 8  # SK_MEMINFO_DROPS, include/uapi/linux/sock_diag.h
+_MEMINFO = struct.Struct("=9I")
+
+
+class SendResult(Enum):
+    """What became of one datagram on this host. None of it tells about the peer."""
+
+    SENT = "sent"
+    #: A local firewall, full buffers, an interface that is down: may pass later.
+    REFUSED = "refused"
+    #: This host has no route, or no socket of that family.
+    NO_ROUTE = "no route"
+    #: Larger than the path is known to carry.
+    TOO_LARGE = "too large"
+
+
+_NO_ROUTE = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT,
+                       errno.EADDRNOTAVAIL, errno.EINVAL))  # fmt: skip
+
+
+class UdpEndpoint:
+    """The sockets of one node: one address per family.
+
+    Args:
+        bind: Addresses to listen at and send from. Port 0 takes a free one.
+
+    Raises:
+        ConfigError: An address cannot be bound, or is none. Names it. Nothing stays
+            open.
+    """
+
+    def __init__(self, bind: Sequence[Address]) -> None:
+        if not bind:
+            raise ConfigError("bind", "there is no address to listen at")
+        self._sockets: dict[socket.AddressFamily, socket.socket] = {}
+        self._counts: Counter[str] = Counter()
+        self._epoll = select.epoll()
+        try:
+            for index, address in enumerate(bind):
+                field = "bind" if len(bind) == 1 else f"bind[{index}]"
+                opened = _open(address, field)
+                if opened.family in self._sockets:
+                    opened.close()
+                    raise ConfigError(field, "a second address of the same family")
+                self._sockets[opened.family] = opened
+                self._epoll.register(opened, select.EPOLLIN)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """The addresses that are bound, with their true ports, in the given order."""
+        return tuple(s.getsockname()[:2] for s in self._sockets.values())
+
+    async def wait_readable(self) -> None:
+        """Return when a datagram may be there. Safe to cancel: nothing is taken."""
+        await anyio.wait_readable(self._epoll.fileno())
+
+    def drain(self, *, most: int = MOST_PER_WAKEUP) -> list[tuple[bytes, Address]]:
+        """The datagrams that have come, at most `most` of each socket.
+
+        What is left over keeps the endpoint readable.
+        """
+        taken: list[tuple[bytes, Address]] = []
+        for sock in self._sockets.values():
+            self._drain_one(sock, taken, most)
+        self._counts["received"] += len(taken)
+        self._counts["received_bytes"] += sum(len(data) for data, _ in taken)
+        return taken
+
+    def _drain_one(
+        self, sock: socket.socket, taken: list[tuple[bytes, Address]], most: int
+    ) -> None:
+        for _ in range(most):
+            try:
+                data, sender = sock.recvfrom(_LARGEST)
+            except BlockingIOError:
+                return
+            except OSError as error:  # an ICMP answer to what we sent: taken with it
+                self._counts[f"receive_{_name_of(error)}"] += 1
+                continue
+            taken.append((data, (sender[0], sender[1])))
+
+    def send(self, data: bytes, to: Address) -> SendResult:
+        """Hand one datagram to the kernel, at once or not at all.
+
+        Raises:
+            UsageError: The host is no IP literal. Names are never looked up here:
+                that would stop everything else meanwhile.
+        """
+        sock = self._sockets.get(_family_of(to[0]))
+        if sock is None:
+            self._counts["send_EAFNOSUPPORT"] += 1
+            return SendResult.NO_ROUTE
+        try:
+            sock.sendto(data, to)
+        except OSError as error:
+            self._counts[f"send_{_name_of(error)}"] += 1
+            if error.errno == errno.EMSGSIZE:
+                return SendResult.TOO_LARGE
+            if error.errno in _NO_ROUTE:
+                return SendResult.NO_ROUTE
+            return SendResult.REFUSED
+        self._counts["sent"] += 1
+        self._counts["sent_bytes"] += len(data)
+        return SendResult.SENT
+
+    def statistics(self) -> dict[str, int]:
+        """Counts since the start.
+
+        `sent`, `received` and both with `_bytes`; `send_EPERM` and the like for what
+        this host refused, by the kernel's name of the reason; `dropped` datagrams
+        that came while the receive buffer was full; `receive_buffer` in bytes.
+        """
+        totals = dict.fromkeys(("sent", "sent_bytes", "received", "received_bytes"), 0)
+        totals |= self._counts
+        totals["dropped"] = sum(map(_dropped, self._sockets.values()))
+        totals["receive_buffer"] = min(
+            (
+                s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+                for s in self._sockets.values()
+            ),
+            default=0,
+        )
+        return totals
+
+    def close(self) -> None:
+        """Close the sockets. Nobody may be waiting. Once more does nothing."""
+        self._epoll.close()
+        for sock in self._sockets.values():
+            sock.close()
+        self._sockets.clear()
+
+    def __enter__(self) -> UdpEndpoint:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _open(address: Address, field: str) -> socket.socket:
+    host, port = address
+    try:
+        family = _family_of(host)
+    except UsageError as error:
+        raise ConfigError(field, str(error)) from error
+    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        if family == socket.AF_INET6:
+            # IPv4 has a socket of its own; without this, both could not share a port.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        _enlarge(sock)
+        sock.bind((host, port))
+    except (OSError, OverflowError) as error:
+        sock.close()
+        raise ConfigError(field, _bind_problem(address, error)) from error
+    return sock
+
+
+def _bind_problem(address: Address, error: OSError | OverflowError) -> str:
+    host, port = address
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    match getattr(error, "errno", None):
+        case errno.EADDRINUSE:
+            return f"{where} is taken by another process; see `ss -ulpn`"
+        case errno.EADDRNOTAVAIL:
+            return f"no interface of this host has {host}; see `ip address`"
+        case errno.EACCES:
+            return f"{where} needs the right to bind ports below 1024"
+        case _:
+            return f"{where} cannot be bound: {error}"
+
+
+def _enlarge(sock: socket.socket) -> None:
+    """Ask for large buffers; with less than asked we run all the same."""
+    for forced, asked in (
+        (getattr(socket, "SO_RCVBUFFORCE", 33), socket.SO_RCVBUF),
+        (getattr(socket, "SO_SNDBUFFORCE", 32), socket.SO_SNDBUF),
+    ):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, forced, BUFFER)
+        except PermissionError:
+            sock.setsockopt(socket.SOL_SOCKET, asked, BUFFER)
+
+
+def _dropped(sock: socket.socket) -> int:
+    try:
+        memory = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+    except OSError:  # a kernel before 4.12
+        return 0
+    return int(_MEMINFO.unpack(memory)[_MEMINFO_DROPS])
+
+
+def _name_of(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, "EOTHER")
+
+
+@lru_cache(maxsize=16_384)
+def _family_of(host: str) -> socket.AddressFamily:
+    try:
+        version = ipaddress.ip_address(host).version
+    except ValueError as error:
+        raise UsageError(f"{host!r} is no IP address; look names up before") from error
+    return socket.AF_INET if version == 4 else socket.AF_INET6
