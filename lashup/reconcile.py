@@ -285,6 +285,6 @@ class Walk:
         ours = self._summary.records_in(position)
         return [
             key
-            for key in ours.keys() | theirs.keys()
+            for key in sorted(ours.keys() | theirs.keys())  # the same in every run
             if ours.get(key) != theirs.get(key)
         ]

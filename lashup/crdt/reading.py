@@ -9,6 +9,7 @@ from __future__ import annotations
 from lashup.crdt import register
 from lashup.crdt.branch import EMPTY, Branch
 from lashup.crdt.field import Type, step_kind
+from lashup.wire.readers import pack
 
 
 def reads_the_same(one: Branch, two: Branch) -> bool:
@@ -25,7 +26,7 @@ def _step_reads_the_same(step: bytes, one: Branch, two: Branch) -> bool:
             ours, theirs = register.stamped(one), register.stamped(two)
             if ours is None or theirs is None:
                 return ours is theirs
-            return ours[1] == theirs[1]
+            return pack(ours[1]) == pack(theirs[1])  # 1, 1.0 and True differ
         case Type.ELEMENT:
             return bool(one) == bool(two)
         case Type.MAP | Type.SET:

@@ -1,0 +1,140 @@
+"""What replicas say to each other to become equal.
+
+    [1, ask]                                    one question of a walk (`reconcile`)
+    [2, answer]                                 its answer
+    [3, request, [[actor, seen runs, start]]]   what I lack of these actors
+    [4, request, index, count, delta, rest]     one datagram of the answer; `rest` is
+                                                [[actor, start]]: what is left to ask
+
+Fields that a later version appends are skipped; so are kinds it adds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lashup.crdt.dot import Actor
+from lashup.crdt.facts import Delta
+from lashup.errors import MalformedDatagram
+from lashup.kv.delta_codec import (
+    actor_untrusted,
+    counter_untrusted,
+    decode_delta_untrusted,
+    encode_delta,
+    flat_runs,
+    runs_untrusted,
+)
+from lashup.kv.serving import BURST, Want
+from lashup.wire.readers import (
+    bytes_untrusted,
+    fields_untrusted,
+    natural_untrusted,
+    pack,
+    unpack_untrusted,
+)
+
+_ASK, _ANSWER, _WANT, _PART = 1, 2, 3, 4
+
+#: Actors in one request: their runs must fit a datagram in all but odd cases.
+MOST_WANTS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question of a walk."""
+
+    ask: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a question of a walk."""
+
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the sender lacks."""
+
+    number: int
+    wants: tuple[Want, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One datagram of the answer to a request."""
+
+    number: int
+    index: int
+    count: int
+    delta: Delta
+    rest: tuple[tuple[Actor, int], ...]
+
+
+Message: TypeAlias = Ask | Answer | Request | Part
+
+
+def encode(message: Message) -> bytes:
+    """A message as bytes."""
+    match message:
+        case Ask(ask):
+            return pack([_ASK, ask])
+        case Answer(answer):
+            return pack([_ANSWER, answer])
+        case Request(number, wants):
+            packed = [(w.actor, flat_runs(w.seen), w.start) for w in wants]
+            return pack([_WANT, number, packed])
+        case Part(number, index, count, delta, rest):
+            return pack([_PART, number, index, count, encode_delta(delta), rest])
+
+
+def decode_untrusted(data: bytes) -> Message | None:
+    """The message in some bytes; None for a kind that a later version added.
+
+    Raises:
+        MalformedDatagram: There is none.
+    """
+    fields = fields_untrusted(unpack_untrusted(data), 2)
+    match natural_untrusted(fields[0], below=256):
+        case 1:
+            return Ask(bytes_untrusted(fields[1], None))
+        case 2:
+            return Answer(bytes_untrusted(fields[1], None))
+        case 3:
+            return _request_untrusted(fields)
+        case 4:
+            return _part_untrusted(fields)
+        case _:
+            return None
+
+
+def _request_untrusted(fields: list[object]) -> Request:
+    _, number, packed = fields_untrusted(fields, 3)[:3]
+    wants = fields_untrusted(packed, 1)
+    if len(wants) > MOST_WANTS:
+        raise MalformedDatagram(f"{len(wants)} wants, at most {MOST_WANTS}")
+    return Request(natural_untrusted(number), tuple(map(_want_untrusted, wants)))
+
+
+def _want_untrusted(value: object) -> Want:
+    actor, seen, start = fields_untrusted(value, 3)[:3]
+    return Want(actor_untrusted(actor), runs_untrusted(seen), counter_untrusted(start))
+
+
+def _part_untrusted(fields: list[object]) -> Part:
+    _, number, index, count, delta, rest = fields_untrusted(fields, 6)[:6]
+    parts = natural_untrusted(count, below=BURST + 1)
+    return Part(
+        natural_untrusted(number),
+        natural_untrusted(index, below=max(parts, 1)),
+        parts,
+        decode_delta_untrusted(bytes_untrusted(delta, None)),
+        tuple(_left_untrusted(entry) for entry in fields_untrusted(rest, 0)),
+    )
+
+
+def _left_untrusted(value: object) -> tuple[Actor, int]:
+    actor, start = fields_untrusted(value, 2)[:2]
+    return actor_untrusted(actor), counter_untrusted(start)

@@ -1,0 +1,221 @@
+"""The key-value store as a machine: calls, messages and time in, effects out.
+
+It owns the store, the exchange with peers and the subscriptions, and knows nothing
+of membership: the digests of peers are handed to it, and what it announces somebody
+else carries to all.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lashup.crdt.branch import EMPTY, Branch
+from lashup.crdt.facts import Delta
+from lashup.crdt.field import Key, pack_key, unpack_key_untrusted
+from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW
+from lashup.crdt.map import MapView
+from lashup.crdt.writer import Operation
+from lashup.kv import messages
+from lashup.kv.anti_entropy import AntiEntropy
+from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
+from lashup.kv.limits import Limits
+from lashup.kv.pattern import EVERYTHING, Pattern, check_pattern, matches
+from lashup.kv.store import Rows, Store, Write
+from lashup.kv.subscription import KeyChanged, Subscription
+from lashup.machine import Address, Send
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Put rows on disk. With a write, call `committed` once they are there."""
+
+    rows: Rows
+    write: Write | None
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Carry a delta to every member at once."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """A subscription has something to take that it had not before."""
+
+    subscription: Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSkewed:
+    """A write's timestamp is further ahead of our clock than is followed.
+
+    The write is kept as it is; either its author's clock or ours is wrong.
+
+    Attributes:
+        seconds: By how much it exceeds the permitted skew.
+    """
+
+    seconds: float
+
+
+KvEffect: TypeAlias = Send | Save | Announce | Notify | ClockSkewed
+
+
+class Replica:
+    """One node's share of the table.
+
+    Args:
+        hash_key: The same on all members of a cluster.
+        rng: Where actors come from.
+        part_size: Bytes of payload that one datagram of a repair may carry.
+        limits: Bounds on local writes.
+        max_skew: Seconds that a peer's clock may be ahead.
+    """
+
+    def __init__(
+        self,
+        *,
+        hash_key: bytes,
+        rng: random.Random,
+        part_size: int,
+        limits: Limits | None = None,
+        max_skew: float = DEFAULT_MAX_SKEW,
+    ) -> None:
+        self.store = Store(hash_key=hash_key, rng=rng, limits=limits, max_skew=max_skew)
+        summary = self.store.digest.summary
+        self.anti_entropy = AntiEntropy(self.store.facts, summary, part_size=part_size)
+        self._subscriptions: dict[int, Subscription] = {}
+
+    @property
+    def root(self) -> int:
+        """The digest to put on probes: 64 bits."""
+        return self.store.digest.root
+
+    def next_wakeup(self) -> float:
+        """The time by which `tick` must be called. A late call is safe."""
+        return self.anti_entropy.next_wakeup()
+
+    def tick(self, *, now: float) -> list[KvEffect]:
+        """Do whatever has come due by `now`."""
+        return list(self.anti_entropy.tick(now=now))
+
+    def get(self, key: Key) -> MapView:
+        """The value of a key as everybody sees it; an empty one when it has none.
+
+        Raises:
+            UsageError: Not a key.
+        """
+        return MapView(self.store.facts.branch(pack_key(key)))
+
+    def keys(self, pattern: Pattern = EVERYTHING) -> list[Key]:
+        """The keys that match a pattern and have a value.
+
+        Raises:
+            UsageError: Not a pattern.
+        """
+        check_pattern(pattern)
+        keys = map(unpack_key_untrusted, self.store.facts.keys())
+        return [key for key in keys if matches(pattern, key)]
+
+    def update(
+        self, key: Key, operations: Iterable[Operation], *, wall: float
+    ) -> tuple[Write, list[KvEffect]]:
+        """Write one key. Visible after `committed`.
+
+        Raises:
+            UsageError: It cannot be stored, or not now. Nothing has changed.
+        """
+        write = self.store.write(key, operations, wall=wall)
+        return write, [Save(write.rows, write)]
+
+    def committed(self, write: Write) -> list[KvEffect]:
+        """A write is on disk: make it visible here and announce it."""
+        outcome = self.store.commit(write)
+        if isinstance(outcome, Write):
+            return [Save(outcome.rows, outcome)]
+        if not len(write.delta.context):
+            return []
+        announce = Announce(encode_delta(write.delta))
+        return [announce, *self._notify(outcome)]
+
+    def subscribe(self, pattern: Pattern) -> Subscription:
+        """Follow the keys that match a pattern; present values are there to take.
+
+        Raises:
+            UsageError: Not a pattern.
+        """
+        subscription = Subscription(pattern)
+        self._subscriptions[id(subscription)] = subscription
+        for key in self.store.facts.keys():  # noqa: SIM118  # not a dict
+            subscription.offer(key, EMPTY)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Forget a subscription; one that is not there is no error."""
+        self._subscriptions.pop(id(subscription), None)
+
+    def take(self, subscription: Subscription) -> KeyChanged | None:
+        """The next change for a subscriber; None when it has seen everything."""
+        while (key := subscription.next_key()) is not None:
+            change = subscription.take(key, self.store.facts.branch(key))
+            if change is not None:
+                return change
+        return None
+
+    def hear_digest(self, root: int, peer: Address, *, now: float) -> None:
+        """A peer's digest came in on a probe or ack."""
+        self.anti_entropy.hear_digest(root, peer, now=now)
+
+    def hear_announced_untrusted(
+        self, payload: bytes, *, wall: float
+    ) -> list[KvEffect]:
+        """A delta that somebody announced came in.
+
+        Raises:
+            MalformedDatagram: It is none. Nothing has changed.
+        """
+        return self._merge(decode_delta_untrusted(payload), wall=wall)
+
+    def receive_untrusted(
+        self, data: bytes, sender: Address, *, now: float, wall: float
+    ) -> list[KvEffect]:
+        """Take in one message of the exchange.
+
+        Raises:
+            MalformedDatagram: It is none. Nothing has changed.
+        """
+        exchange = self.anti_entropy
+        match messages.decode_untrusted(data):
+            case messages.Ask(ask):
+                return list(exchange.answer_untrusted(ask, sender))
+            case messages.Answer(answer):
+                return list(exchange.hear_answer_untrusted(answer, sender, now=now))
+            case messages.Request() as request:
+                return list(exchange.serve(request, sender))
+            case messages.Part() as part:
+                effects = self._merge(part.delta, wall=wall)
+                return effects + list(exchange.hear_part(part, sender, now=now))
+            case None:
+                return []
+
+    def _merge(self, delta: Delta, *, wall: float) -> list[KvEffect]:
+        merged = self.store.merge(delta, wall=wall)
+        effects: list[KvEffect] = []
+        if merged.rows.puts or merged.rows.deletes:
+            effects.append(Save(merged.rows, None))
+        if merged.skew:
+            effects.append(ClockSkewed(merged.skew))
+        return effects + self._notify(merged.before)
+
+    def _notify(self, before: Mapping[bytes, Branch]) -> list[KvEffect]:
+        effects: list[KvEffect] = []
+        for subscription in self._subscriptions.values():
+            interested = [subscription.offer(key, old) for key, old in before.items()]
+            if any(interested):
+                effects.append(Notify(subscription))
+        return effects
