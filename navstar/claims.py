@@ -1,0 +1,175 @@
+"""Who may have what, when two agents claim the same. Pure.
+
+Theory of operation. A line claims a VTEP address, a MAC, the agent's own addresses
+and a block. Claims are taken oldest first, by (time of the claim, node id), which
+every agent sees alike; one that contradicts what was granted before is refused, and
+a refused claim stands in nobody's way. What an agent says in several overlays and
+families is one *identity*: addresses that belong together. Two claims agree when,
+sharing one address, they share all that both have; that makes the v4 and v6 lines of
+one agent agree, and those of an agent that came back under a new node id.
+
+The cost is a few dictionary look-ups and one bisection per claim.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from navstar.allocation import IpAddress, Network
+
+#: What it is ("VTEP address", "MAC", "agent address"), and where: link and family.
+IdentityField: TypeAlias = tuple[str, str]
+Identity: TypeAlias = Mapping[IdentityField, IpAddress | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one line claims.
+
+    Attributes:
+        overlay: The overlay's subnet.
+        identity: The addresses it claims, each under what it is and where.
+        block: The agent's block of the overlay.
+        node: Id of the claimant.
+        name: Its name.
+        claimed_at: Hybrid timestamp; the older one wins.
+    """
+
+    overlay: Network
+    identity: Identity
+    block: Network
+    node: str
+    name: str
+    claimed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two agents claim the same; every agent picks the same winner.
+
+    Attributes:
+        what: "VTEP address", "MAC", "agent address" or "block".
+        value: What both claim, as the loser writes it.
+        overlay: Where the loser claims it.
+        winner: Node id of the older claim, which is programmed.
+        winner_name: Its name.
+        loser: Node id of the other.
+        loser_name: Its name.
+    """
+
+    what: str
+    value: str
+    overlay: str
+    winner: str
+    winner_name: str
+    loser: str
+    loser_name: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} {self.value} in {self.overlay}: held by {self.winner_name} "
+            f"({self.winner}), also claimed by {self.loser_name} ({self.loser})"
+        )
+
+
+@dataclass(slots=True)
+class _Holder:
+    """One identity that was granted, and whose it was first."""
+
+    first: Claim
+    identity: dict[IdentityField, IpAddress | str] = field(default_factory=dict)
+    blocks: dict[Network, Network] = field(default_factory=dict)
+
+
+class _Ledger:
+    """What has been granted so far."""
+
+    def __init__(self) -> None:
+        self._holders: dict[tuple[IdentityField, IpAddress | str], _Holder] = {}
+        # Per overlay the granted blocks, disjoint, by first address.
+        self._blocks: dict[Network, list[tuple[int, int]]] = {}
+        self._block_holders: dict[tuple[Network, int], _Holder] = {}
+
+    def grant(self, claim: Claim) -> Conflict | None:
+        """Enter the claim, or return what it contradicts."""
+        holder: _Holder | None = None
+        for item in claim.identity.items():
+            found = self._holders.get(item)
+            if found is None:
+                continue
+            if holder not in (None, found) or not _agree(found.identity, claim):
+                return _conflict(item[0][0], item[1], found, claim)
+            holder = found
+        rival = self._rival_for_block(claim)
+        if rival is not None and rival is not holder:
+            return _conflict("block", claim.block, rival, claim)
+        held = holder.blocks.get(claim.overlay) if holder else None
+        if holder and held not in (None, claim.block):
+            what, value = next(iter(claim.identity.items()))
+            return _conflict(what[0], value, holder, claim)
+        self._enter(claim, holder or _Holder(claim))
+        return None
+
+    def _rival_for_block(self, claim: Claim) -> _Holder | None:
+        """Who holds a block that overlaps, if anybody."""
+        spans = self._blocks.get(claim.overlay, [])
+        first, last = _span(claim.block)
+        at = bisect_left(spans, (first, first))
+        for start, end in spans[max(at - 1, 0) : at + 1]:
+            if start <= last and first <= end:
+                return self._block_holders[claim.overlay, start]
+        return None
+
+    def _enter(self, claim: Claim, holder: _Holder) -> None:
+        holder.identity.update(claim.identity)
+        for item in claim.identity.items():
+            self._holders[item] = holder
+        if claim.overlay not in holder.blocks:
+            holder.blocks[claim.overlay] = claim.block
+            span = _span(claim.block)
+            insort(self._blocks.setdefault(claim.overlay, []), span)
+            self._block_holders[claim.overlay, span[0]] = holder
+
+
+def settle(claims: Iterable[Claim]) -> tuple[tuple[Claim, ...], tuple[Conflict, ...]]:
+    """Grant the claims that stand, oldest first, and say which do not.
+
+    The answer does not depend on the order of `claims`.
+    """
+    ledger, granted, conflicts = _Ledger(), [], []
+    for claim in sorted(claims, key=_age):
+        conflict = ledger.grant(claim)
+        if conflict is None:
+            granted.append(claim)
+        else:
+            conflicts.append(conflict)
+    return tuple(granted), tuple(conflicts)
+
+
+def _age(claim: Claim) -> tuple[int, str, int, int, int]:
+    overlay = claim.overlay
+    start = int(overlay.network_address)
+    return claim.claimed_at, claim.node, overlay.version, start, overlay.prefixlen
+
+
+def _agree(held: Identity, claim: Claim) -> bool:
+    return all(held.get(what, value) == value for what, value in claim.identity.items())
+
+
+def _span(block: Network) -> tuple[int, int]:
+    return int(block.network_address), int(block.broadcast_address)
+
+
+def _conflict(what: str, value: object, holder: _Holder, claim: Claim) -> Conflict:
+    return Conflict(
+        what=what,
+        value=str(value),
+        overlay=str(claim.overlay),
+        winner=holder.first.node,
+        winner_name=holder.first.name,
+        loser=claim.node,
+        loser_name=claim.name,
+    )

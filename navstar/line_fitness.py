@@ -1,0 +1,132 @@
+"""Whether a line of another agent fits this one, and what it claims. Pure.
+
+A line comes from the network and may hold anything that parses. What is checked
+here is what would build a wrong path: another VXLAN, an address that is no host's,
+a block that is not of the overlay. Who wins between two fitting lines is settled in
+`navstar.claims`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from navstar.allocation import Interface, IpAddress, Network
+from navstar.claims import Claim, IdentityField
+from navstar.line import Line
+from navstar.tables import Link, is_unicast_mac
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """This agent's own place in one overlay and one family."""
+
+    overlay: Network
+    link: Link
+    vtep: Interface
+    block: Network
+
+
+def agent_address(line: Line, version: int) -> IpAddress | None:
+    """The agent's own address of that family, if the line names one."""
+    for address in (line.agent_ip, line.underlay4, line.underlay6):
+        if address is not None and address.version == version:
+            return address
+    return None
+
+
+def misfit(line: Line, place: Place) -> str | None:
+    """Why the line cannot give rows here; None when it fits."""
+    link = place.link
+    if (line.vni, line.port) != (link.vni, link.port):
+        return (
+            f"VNI {line.vni} port {line.port}, not VNI {link.vni} port {link.port} "
+            f"as {link.name} has"
+        )
+    if not is_unicast_mac(line.mac):
+        return f"MAC {line.mac} is not one host's"
+    underlay = agent_address(line, link.local.version)
+    if underlay is None:
+        return f"no IPv{link.local.version} address of the agent"
+    for version in (4, 6):
+        address = agent_address(line, version)
+        if address is not None and not _is_host(address):
+            return f"agent address {address} is not one host's"
+    if underlay in place.overlay or underlay in place.vtep.network:
+        return f"agent address {underlay} is inside the overlay"
+    return _vtep_misfit(line, place) or _block_misfit(line, place)
+
+
+def _vtep_misfit(line: Line, place: Place) -> str | None:
+    address, network = line.vtep.ip, place.vtep.network
+    if address.version != place.overlay.version or not _is_host(address):
+        return f"VTEP address {address} is not one host's of this family"
+    if network.num_addresses > 2 and (
+        address not in network
+        or address == network.network_address
+        or (address.version == 4 and address == network.broadcast_address)
+    ):
+        return f"VTEP address {address} is not a host's in {network}"
+    return None
+
+
+def _block_misfit(line: Line, place: Place) -> str | None:
+    block, overlay = line.subnet, place.overlay
+    if (
+        block.version != overlay.version
+        or block.network_address not in overlay
+        or block.broadcast_address not in overlay
+    ):
+        return f"block {block} is not inside {overlay}"
+    if block.overlaps(place.vtep.network):
+        return f"block {block} overlaps the VTEP network {place.vtep.network}"
+    return None
+
+
+def _is_host(address: IpAddress) -> bool:
+    """Whether it alone says which one host is meant (fe80:: needs a device too)."""
+    return not (
+        address.is_multicast
+        or address.is_unspecified
+        or address.is_loopback
+        or (address.version == 4 and int(address) >> 28 == 0xF)
+        or (address.version == 6 and address.is_link_local)
+    )
+
+
+def claim_of(line: Line, place: Place) -> Claim:
+    """What a fitting line claims."""
+    return Claim(
+        overlay=line.overlay,
+        identity=identity(
+            place,
+            vtep=line.vtep.ip,
+            mac=line.mac,
+            agent=(agent_address(line, 4), agent_address(line, 6)),
+        ),
+        block=line.subnet,
+        node=line.node,
+        name=line.name,
+        claimed_at=line.claimed_at,
+    )
+
+
+def identity(
+    place: Place,
+    *,
+    vtep: IpAddress,
+    mac: str,
+    agent: tuple[IpAddress | None, ...],
+) -> dict[IdentityField, IpAddress | str]:
+    """The addresses of one agent, each under what it is and where it counts.
+
+    A VTEP address and a MAC count on their link; an agent's address everywhere.
+    """
+    name = place.link.name
+    found: dict[IdentityField, IpAddress | str] = {
+        ("VTEP address", f"{name}/{vtep.version}"): vtep,
+        ("MAC", name): mac,
+    }
+    for address in agent:
+        if address is not None:
+            found["agent address", str(address.version)] = address
+    return found
