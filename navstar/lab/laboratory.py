@@ -1,0 +1,272 @@
+"""A whole lab: brought up, kept, and taken down without a trace.
+
+The order is always the same: note what is about to be made, make it. So whatever
+stops the lab half way, the record names all there is, and `tear_down`, here or in
+another process, needs nothing but the record.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from navstar.lab import agents, links, namespaces, processes
+from navstar.lab.errors import LabError, StaleLab
+from navstar.lab.interrupts import uninterrupted
+from navstar.lab.pinger import PingPath
+from navstar.lab.record import Record, disown, find_record, open_record
+from navstar.lab.topology import Agent, Topology, is_lab_namespace, namespaces_of
+
+#: Seconds for an agent to start, join the others and program its kernel, for the
+#: first one, and for each more: all of them start at once and share the cores.
+READY_PATIENCE = 20.0
+READY_PATIENCE_EACH = 2.0
+#: Seconds for a `lab run` to clean up after itself when `lab down` asks it to.
+OWNER_PATIENCE = 30.0
+
+
+@dataclass(slots=True)
+class Lab:
+    """A lab that is being built or is up, and what can be done with it.
+
+    Attributes:
+        record: Its directory.
+        agents: Those that exist now, in order of their numbers.
+    """
+
+    record: Record
+    agents: list[Agent] = field(default_factory=list)
+
+    @property
+    def topology(self) -> Topology:
+        """What was asked for."""
+        return self.record.topology
+
+    def build(self) -> None:
+        """Make the fabric and the agents with their containers; start nothing.
+
+        Raises:
+            LabError: A namespace is in the way.
+        """
+        agents.make_key(self.record)
+        self.record.expect([self.topology.fabric])
+        links.build_fabric(self.topology)
+        for agent in self.topology.agents:
+            self.add(agent)
+
+    def add(self, agent: Agent) -> None:
+        """Make one more agent, plugged in, with its files; start nothing."""
+        self.record.expect(namespaces_of(agent))
+        links.build_agent(self.topology, agent)
+        agents.configure(self.record, agent)
+        self.agents.append(agent)
+
+    def remove(self, agent: Agent) -> None:
+        """Take an agent's machine away: its process, cable and namespaces."""
+        if process := self.record.processes.get(agent.name):
+            processes.end([process])
+            self.record.ended(agent.name)
+        links.unplug_agent(self.topology, agent)
+        for name in namespaces_of(agent):
+            namespaces.remove(name)
+        self.record.forget(namespaces_of(agent))
+        self.agents.remove(agent)
+
+    def start_all(self) -> None:
+        """Start every agent's navstar and wait until each is in step.
+
+        Raises:
+            AgentFailed: One is not in step in time, or has ended.
+        """
+        for agent in self.agents:
+            agents.allocate(self.record, agent)
+            agents.start(self.record, agent)
+        patience = READY_PATIENCE + READY_PATIENCE_EACH * len(self.agents)
+        until = time.monotonic() + patience
+        for agent in self.agents:
+            left = max(1.0, until - time.monotonic())
+            agents.wait_status(
+                self.record,
+                agent,
+                lambda status: _is_in_step(status, len(self.agents)),
+                what=f"joining {len(self.agents) - 1} others",
+                within=left,
+            )
+
+    def container_paths(self, among: Iterable[Agent] | None = None) -> list[PingPath]:
+        """From every container to every other one, v4 and v6."""
+        agents_meant = self.agents if among is None else list(among)
+        containers = [one for agent in agents_meant for one in agent.containers]
+        return [
+            PingPath(f"{a.name} to {b.name} (v{target.version})", a.namespace, target)
+            for a in containers
+            for b in containers
+            if a is not b
+            for target in (b.address.ip, b.address6.ip)
+        ]
+
+    def agent_paths(self) -> list[PingPath]:
+        """From every container to every agent's own addresses."""
+        return [
+            PingPath(f"{one.name} to {to.name} at {target}", one.namespace, target)
+            for agent in self.agents
+            for one in agent.containers
+            for to in self.agents
+            for target in to.own_addresses
+        ]
+
+
+def _is_in_step(status: dict[str, object], size: int) -> bool:
+    """Whether an agent knows all others and its kernel holds what it should."""
+    match status:
+        case {"kv_synchronised": bool(synchronised), "members": {"alive": int(alive)}}:
+            return alive >= size and (synchronised or size == 1)
+        case _:
+            return False
+
+
+@contextmanager
+def open_lab(topology: Topology) -> Iterator[Lab]:
+    """A lab to build and work in. Whatever happens inside, nothing is left of it.
+
+    Raises:
+        StaleLab: Something of this prefix is there already. It is left alone.
+    """
+    record: Record | None = None
+    try:
+        with uninterrupted():
+            record = claim(topology)
+        yield Lab(record)
+    finally:
+        if record is not None:
+            with uninterrupted():
+                tear_down(record)
+
+
+def leave_lab(topology: Topology) -> Lab:
+    """Bring a lab up and leave it so, for `lab check`, `lab down` and people.
+
+    Raises:
+        LabError: It could not be brought up; nothing is left of it.
+    """
+    record: Record | None = None
+    try:
+        with uninterrupted():
+            record = claim(topology)
+        lab = Lab(record)
+        lab.build()
+        lab.start_all()
+        lab.record = disown(record)
+    except BaseException:
+        if record is not None:
+            with uninterrupted():
+                tear_down(record)
+        raise
+    return lab
+
+
+def find_lab(prefix: str) -> Lab:
+    """The lab that was left up with this prefix.
+
+    Raises:
+        NoSuchLab: There is none.
+    """
+    record = find_record(prefix)
+    there = namespaces.names()
+    every = (record.topology.agent(n) for n in range(1, record.topology.size + 1))
+    return Lab(record, [each for each in every if each.namespace in there])
+
+
+def claim(topology: Topology) -> Record:
+    """Take the prefix, if nothing of it is in the way.
+
+    Raises:
+        StaleLab: A lab of this prefix is recorded, or namespaces are called so.
+    """
+    record = open_record(topology)
+    foreign = strangers(topology.prefix)
+    if foreign:
+        record.erase()
+        raise StaleLab(
+            f"network namespaces of the lab's names are there, but no lab "
+            f"{topology.prefix} made them: {', '.join(foreign)}",
+            f"ip netns del {foreign[0]}   removes one; "
+            "another --prefix stands beside them",
+        )
+    return record
+
+
+def strangers(prefix: str) -> list[str]:
+    """Namespaces that are called as a lab of this prefix would call them."""
+    return sorted(name for name in namespaces.names() if is_lab_namespace(name, prefix))
+
+
+def tear_down(record: Record) -> None:
+    """End every process of a lab and remove all it made. Again is no error."""
+    processes.end(tuple(record.processes.values()))
+    for name in record.namespaces:
+        namespaces.remove(name)
+    record.erase()
+
+
+def take_down(prefix: str) -> Record:
+    """End the lab with this prefix, whoever made it.
+
+    A `lab run` that works in it is asked to end, and cleans up by itself.
+
+    Raises:
+        NoSuchLab: There is none.
+        LabError: The one who works in it does not end.
+    """
+    record = find_record(prefix)
+    owner = record.owner
+    if owner is not None and owner.is_alive and owner.pid != os.getpid():
+        processes.ask_to_end(owner)
+        until = time.monotonic() + OWNER_PATIENCE
+        while owner.is_alive and record.path.exists():
+            if time.monotonic() > until:
+                problem = f"process {owner.pid} works in lab {prefix} and does not end"
+                raise LabError(problem, f"kill -9 {owner.pid}, then again")
+            time.sleep(0.05)
+    if record.path.exists():
+        with uninterrupted():
+            tear_down(record)
+    return record
+
+
+def leftovers(record: Record, known: Iterable[processes.Process]) -> list[str]:
+    """What is left of a lab that was taken down: nothing, if all is well.
+
+    Args:
+        record: The lab's, as it was.
+        known: Every process that it had started.
+    """
+    prefix = record.topology.prefix
+    found = [f"namespace {name}" for name in strangers(prefix)]
+    found += [f"process {each.pid}" for each in known if each.is_alive]
+    found += [f"process {pid}" for pid in _processes_using(record.path)]
+    if record.path.exists():
+        found.append(f"directory {record.path}")
+    links_here = sorted(name for _, name in socket.if_nameindex())
+    found += [f"link {name}" for name in links_here if name.startswith(f"{prefix}-")]
+    return found
+
+
+def _processes_using(path: Path) -> list[int]:
+    """Processes that name something in the directory on their command line."""
+    wanted = os.fsencode(path) + b"/"
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if wanted in command:
+                found.append(int(entry.name))
+    return found
