@@ -42,7 +42,8 @@ def main() -> int:
         if not asked.json:
             _show(row, cases)
     if asked.json:
-        print(json.dumps(answers if asked.name == "all" else answers[0], indent=2))
+        found = answers if asked.name == "all" else answers[0]
+        print(json.dumps(found, indent=2, ensure_ascii=False))
     return 0
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from statistics import median
 from typing import Any, TypeAlias
 
 
@@ -68,14 +70,11 @@ class Row:
     measure: Measure
 
 
-def microseconds(
-    work: Callable[[], object], *, calls: int, repeats: int = 15
-) -> tuple[float, float]:
+def microseconds(work: Callable[[], object], *, calls: int, repeats: int = 15) -> float:
     """What one call of `work` takes, in microseconds.
 
-    Returns:
-        The median and the greatest of `repeats` means over `calls` calls each. The
-        median is little moved by whatever else the machine does.
+    The median of the means over `calls` calls each: it is little moved by whatever
+    else the machine does.
     """
     means = []
     for _ in range(repeats):
@@ -83,5 +82,9 @@ def microseconds(
         for _ in range(calls):
             work()
         means.append((time.perf_counter() - began) / calls * 1e6)
-    means.sort()
-    return means[len(means) // 2], means[-1]
+    return median(means)
+
+
+def percentile_99(values: Sequence[float]) -> float:
+    """The smallest value that 99 % of all do not exceed."""
+    return sorted(values)[max(0, math.ceil(len(values) * 0.99) - 1)]
