@@ -1,0 +1,167 @@
+"""This agent's allocation as its lines in the table. Pure.
+
+An agent speaks for itself alone: it writes lines under its own node id and takes
+only those back. There is one exception, its own former life. An agent that lost
+its data directory comes back under a new id, and nobody else would ever take the
+old lines away. Such a line has this agent's name and address and claims the same
+VTEP address, or is the same in all it says; and no living node has its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
+
+from lashup import Key, Operation, map_field
+from navstar.allocation import (
+    Allocation,
+    Interface,
+    IpAddress,
+    Network,
+    Overlay,
+    Vtep,
+)
+from navstar.line import Line
+from navstar.line_codec import key_of, value_of
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who publishes, and where VXLAN packets to it go.
+
+    Attributes:
+        node: Node id, 32 hex digits.
+        name: As configured.
+        agent_ip: The underlay address that its VTEPs use.
+        underlay4: Its address of the other family, if that is the other.
+        underlay6: The same for IPv6.
+    """
+
+    node: str
+    name: str
+    agent_ip: IpAddress
+    underlay4: IpAddress | None = None
+    underlay6: IpAddress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Assign this line, in place of whatever this agent says there."""
+
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Take one line out of the table."""
+
+    line: Line
+
+
+def lines_for(allocation: Allocation, speaker: Speaker) -> tuple[Line, ...]:
+    """What the agent has to say: one line per overlay and family in use."""
+    return tuple(
+        line
+        for overlay in allocation.overlays
+        for subnet, block, address in _families(overlay)
+        if (line := _line(overlay.vtep, subnet, block, address, speaker)) is not None
+    )
+
+
+def changes(
+    wanted: Iterable[Line],
+    present: Iterable[Line],
+    *,
+    speaker: Speaker,
+    alive: Set[str],
+) -> tuple[Write | Withdraw, ...]:
+    """Say what must be written so that the table says what this agent has to say.
+
+    Args:
+        wanted: As `lines_for` gives it.
+        present: Every line of the table.
+        speaker: This agent.
+        alive: Ids of the nodes that live: their lines are their own business.
+
+    Returns:
+        Withdrawals first; empty when the table is right already.
+    """
+    wanted_at = {_place(line): line for line in wanted}
+    right: set[tuple[Network, Interface]] = set()
+    withdrawals: list[Withdraw] = []
+    for line in present:
+        mine = wanted_at.get(_place(line))
+        if line.node == speaker.node:
+            if mine is None:
+                withdrawals.append(Withdraw(line))
+            elif replace(line, claimed_at=0) == mine:
+                right.add(_place(line))
+        elif line.node not in alive and _is_former_life(line, wanted_at, speaker):
+            withdrawals.append(Withdraw(line))
+    writes = (Write(line) for place, line in wanted_at.items() if place not in right)
+    return *withdrawals, *writes
+
+
+def withdrawal_of_all(present: Iterable[Line], *, node: str) -> tuple[Withdraw, ...]:
+    """What takes every line of this agent back: it leaves for good."""
+    return tuple(Withdraw(line) for line in present if line.node == node)
+
+
+def _place(line: Line) -> tuple[Network, Interface]:
+    return line.overlay, line.vtep
+
+
+def _is_former_life(
+    line: Line, wanted_at: dict[tuple[Network, Interface], Line], speaker: Speaker
+) -> bool:
+    if (line.name, line.agent_ip) != (speaker.name, speaker.agent_ip):
+        return False
+    if _place(line) in wanted_at:
+        return True
+    return any(
+        (line.overlay, line.mac, line.subnet) == (mine.overlay, mine.mac, mine.subnet)
+        for mine in wanted_at.values()
+    )
+
+
+def _families(
+    overlay: Overlay,
+) -> Iterable[tuple[Network | None, Network | None, Interface | None]]:
+    yield overlay.subnet, overlay.block, overlay.vtep.address
+    yield overlay.subnet6, overlay.block6, overlay.vtep.address6
+
+
+def _line(
+    vtep: Vtep,
+    subnet: Network | None,
+    block: Network | None,
+    address: Interface | None,
+    speaker: Speaker,
+) -> Line | None:
+    if subnet is None or block is None or address is None:
+        return None
+    return Line(
+        overlay=subnet,
+        vtep=address,
+        mac=vtep.mac,
+        agent_ip=speaker.agent_ip,
+        subnet=block,
+        vni=vtep.vni,
+        port=vtep.port,
+        node=speaker.node,
+        name=speaker.name,
+        underlay4=speaker.underlay4,
+        underlay6=speaker.underlay6,
+        mtu=vtep.mtu,
+    )
+
+
+def update_for(change: Write | Withdraw) -> tuple[Key, Operation]:
+    """The change as `kv.update` takes it: a key and an operation on it."""
+    line = change.line
+    register = map_field(str(line.vtep)).register(line.node)
+    match change:
+        case Write():
+            return key_of(line.overlay), register.assign(value_of(line))
+        case Withdraw():
+            return key_of(line.overlay), register.remove()

@@ -1,0 +1,201 @@
+"""The agent module's answer, taken apart overlay by overlay. Pure.
+
+The answer as a whole must be an object with a list of overlays. Within it every
+overlay stands alone: a bad one is skipped with its reason and stops no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from types import MappingProxyType
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from navstar.allocation import (
+    DEFAULT_VXLAN_PORT,
+    Allocation,
+    IpAddress,
+    Overlay,
+    Skipped,
+    Vtep,
+)
+from navstar.checks import check_allocation
+from navstar.fields import (
+    Interface4,
+    Interface6,
+    Mac,
+    Network4,
+    Network6,
+    Vni,
+    problems_of,
+)
+
+
+class _Part(BaseModel):
+    """A part of the answer. Fields that we do not know are the module's business."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Vxlan(_Part):
+    vni: Vni
+    vtep_name: str
+    vtep_mac: Mac
+    vtep_ip: Interface4 | None = None
+    vtep_ip6: Interface6 | None = None
+    vtep_mtu: int | None = None
+
+
+class _Info(_Part):
+    name: str
+    subnet: Network4 | None = None
+    subnet6: Network6 | None = None
+
+
+class _Backend(_Part):
+    vxlan: _Vxlan
+
+
+class _Overlay(_Part):
+    info: _Info
+    backend: _Backend
+    subnet: Network4 | None = None
+    subnet6: Network6 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the endpoint said, together with what it said before.
+
+    Attributes:
+        allocation: For the daemon.
+        good: Every overlay that is in force, by name.
+    """
+
+    allocation: Allocation = field(default_factory=Allocation)
+    good: Mapping[str, Overlay] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def read_answer(document: object, *, before: Answer) -> Answer:
+    """Make an allocation of the endpoint's JSON.
+
+    Args:
+        document: As parsed.
+        before: The answer before this one. An overlay that was good in it and is
+            listed without being good now is kept as it was.
+
+    Raises:
+        ValueError: The document as a whole has another form.
+    """
+    if not isinstance(document, dict):
+        raise ValueError(f"the answer should be a JSON object, not {_kind(document)}")
+    listed = document.get("overlays", [])
+    if not isinstance(listed, list):
+        raise ValueError(f"overlays should be a list, not {_kind(listed)}")
+    skipped: list[Skipped] = []
+    good: dict[str, Overlay] = {}
+    for number, item in enumerate(listed):
+        name = _name(item, number)
+        overlay, reason = _usable(item, before.good.get(name))
+        if overlay is not None:
+            unfit = _unfit(overlay, good)
+            if unfit is None:
+                good[overlay.name] = overlay
+            reason = unfit or reason
+        if reason is not None:
+            skipped.append(Skipped(name, reason))
+    allocation = Allocation(
+        overlays=tuple(good.values()),
+        skipped=tuple(skipped),
+        agent_ip=_agent_ip(document.get("ip")),
+    )
+    return Answer(allocation, MappingProxyType(good))
+
+
+def _usable(item: object, before: Overlay | None) -> tuple[Overlay | None, str | None]:
+    """The overlay to use, if any, and why it is not what is listed, if so."""
+    match item:
+        case {"info": {"enabled": False}}:
+            return None, "it is disabled"
+        case {"backend": {"vxlan": dict()}, "state": {"status": "STATUS_OK"}}:
+            overlay, reason = _overlay(item)
+        case {"backend": {"vxlan": dict()}, "state": {"status": str(status), **state}}:
+            overlay, reason = None, f"its status is {status[:64]}{_error(state)}"
+        case {"backend": {"vxlan": dict()}}:
+            overlay, reason = None, "it has no status"
+        case dict():
+            overlay, reason = None, "it has no VXLAN backend"
+        case _:
+            overlay, reason = None, f"it should be an object, not {_kind(item)}"
+    if overlay is None and before is not None:
+        return before, f"{reason}; kept as it was"
+    return overlay, reason
+
+
+def _overlay(item: object) -> tuple[Overlay | None, str | None]:
+    """The overlay, or why there is none."""
+    try:
+        parsed = _Overlay.model_validate(item)
+    except ValidationError as error:
+        return None, "; ".join(map(str, problems_of(error, sections=())))
+    vxlan = parsed.backend.vxlan
+    vtep = Vtep(
+        name=vxlan.vtep_name,
+        vni=vxlan.vni,
+        mac=vxlan.vtep_mac,
+        port=DEFAULT_VXLAN_PORT,
+        address=vxlan.vtep_ip,
+        address6=vxlan.vtep_ip6,
+        mtu=vxlan.vtep_mtu,
+    )
+    # As in the original a family without VTEP address is not in use: the module
+    # hands out IPv6 blocks also where it has no IPv6 for the VTEP.
+    return Overlay(
+        name=parsed.info.name,
+        vtep=vtep,
+        subnet=parsed.info.subnet,
+        block=parsed.subnet if vtep.address else None,
+        subnet6=parsed.info.subnet6,
+        block6=parsed.subnet6 if vtep.address6 else None,
+    ), None
+
+
+def _error(state: Mapping[object, object]) -> str:
+    """The module's own words, cut short: it is a text from elsewhere."""
+    error = state.get("error")
+    return f" ({error[:200]})" if isinstance(error, str) and error else ""
+
+
+def _unfit(overlay: Overlay, others: Mapping[str, Overlay]) -> str | None:
+    """Why the overlay cannot stand beside those before it, if so."""
+    findings = check_allocation([*others.values(), overlay])
+    return "; ".join(str(finding.problem) for finding in findings) or None
+
+
+def _name(item: object, number: int) -> str:
+    match item:
+        case {"info": {"name": str(name)}}:
+            return name[:64]
+        case _:
+            return f"overlays[{number}]"
+
+
+def _agent_ip(text: object) -> IpAddress | None:
+    """The text before the port; without a usable one the daemon finds out itself."""
+    if not isinstance(text, str):
+        return None
+    host = text
+    if text.startswith("["):
+        host = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        host = text.partition(":")[0]
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__

@@ -1,0 +1,190 @@
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import trio
+
+from navstar.allocation import Allocation
+from navstar.errors import Unusable
+from navstar.sources import Fault, Reading
+from navstar.sources.file import FileSource, read_file
+from tests.navstar.allocations import ALLOCATION
+
+TEXT = """
+[[overlay]]
+name = "dcos"
+subnet = "9.0.0.0/8"
+block = "9.0.1.0/24"
+subnet6 = "fd01:b::/64"
+block6 = "fd01:b:0:0:1::/80"
+
+[overlay.vtep]
+name = "vtep1024"
+vni = 1024
+mac = "70-B3-D5-80-00-01"
+address = "44.128.0.1/20"
+address6 = "fd01:a::1/64"
+mtu = 1450
+"""
+OVERLAY = {
+    "name": "dcos",
+    "subnet": "9.0.0.0/8",
+    "block": "9.0.1.0/24",
+    "subnet6": "fd01:b::/64",
+    "block6": "fd01:b:0:0:1::/80",
+    "vtep": {
+        "name": "vtep1024",
+        "vni": 1024,
+        "mac": "70:b3:d5:80:00:01",
+        "address": "44.128.0.1/20",
+        "address6": "fd01:a::1/64",
+        "mtu": 1450,
+    },
+}
+
+Next = Callable[[], Awaitable[Reading]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "allocation.toml"
+
+
+@pytest.fixture
+async def reading(path: Path, nursery, autojump_clock) -> Next:
+    """Starts the source; each call waits for its next reading, in virtual time."""
+    send, receive = trio.open_memory_channel[Reading](0)
+    nursery.start_soon(FileSource(path, poll_period=0.2).run, send)
+
+    async def next_reading() -> Reading:
+        with trio.fail_after(10):
+            return await receive.receive()
+
+    return next_reading
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def problems(path: Path) -> list[str]:
+    with pytest.raises(Unusable) as caught:
+        read_file(path)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_toml_and_json_say_the_same(path: Path) -> None:
+    path.write_text(TEXT)
+    as_json = path.with_suffix(".json")
+    as_json.write_text(json.dumps({"overlay": [OVERLAY]}))
+
+    assert read_file(path) == read_file(as_json) == ALLOCATION
+
+
+def test_no_overlays_must_be_said(path: Path) -> None:
+    path.write_text("")
+    assert problems(path) == ["overlay: is missing"]
+
+    path.write_text("overlay = []")
+    assert read_file(path) == Allocation()
+
+
+def test_every_problem_of_the_form_is_named_by_its_path(path: Path) -> None:
+    path.write_text(
+        TEXT.replace("9.0.1.0/24", "9.0.1.5/24")
+        .replace("vni = 1024", 'vni = "1024"')
+        .replace("70-B3", "71-B3")
+        .replace("mtu =", "mut =")
+    )
+
+    assert problems(path) == [
+        "overlay[0].vtep.vni: should be a valid integer, not '1024'",
+        "overlay[0].vtep.mac: should be a unicast MAC address (first byte even), "
+        "not '71-B3-D5-80-00-01'",
+        "overlay[0].vtep.mut: is not a known field (is 'mtu' meant?)",
+        "overlay[0].block: 9.0.1.5/24 has host bits set",
+    ]
+
+
+def test_every_problem_of_the_meaning_is_named_by_its_path(path: Path) -> None:
+    path.write_text(TEXT + TEXT.replace("vni = 1024", "vni = 0"))
+
+    found = problems(path)
+
+    assert "overlay[1].name: 'dcos' is used twice" in found
+    assert "overlay[1].vtep.vni: 0 is not in 1 to 16777215" in found
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff", b"[[overlay", b"overlay = 3", b"[" * 9999]
+)
+def test_what_is_no_allocation_is_said_to_be_none(tmp_path, content: bytes) -> None:
+    for name in ("a.toml", "a.json"):
+        file = tmp_path / name
+        file.write_bytes(content)
+        assert problems(file)
+
+
+async def test_the_file_is_read_at_the_start(path: Path, nursery, autojump_clock):
+    write(path, TEXT)
+    send, receive = trio.open_memory_channel[Reading](0)
+    nursery.start_soon(FileSource(path, poll_period=0.2).run, send)
+
+    assert await receive.receive() == ALLOCATION
+
+
+async def test_a_missing_file_is_a_fault_until_it_appears(path: Path, reading) -> None:
+    first = await reading()
+    write(path, TEXT)
+
+    assert isinstance(first, Fault)
+    assert "No such file" in first.reason
+    assert await reading() == ALLOCATION
+
+
+async def test_a_broken_edit_is_a_fault_and_the_next_right_one_counts(
+    path: Path, reading
+) -> None:
+    await reading()
+    write(path, TEXT)
+    good = await reading()
+    write(path, TEXT.replace("9.0.1.0/24", "10.0.1.0/24"))
+    fault = await reading()
+    write(path, TEXT.replace("9.0.1.0/24", "9.0.2.0/24"))
+    mended = await reading()
+
+    assert good == ALLOCATION
+    assert isinstance(fault, Fault)
+    assert "overlay[0].block: 10.0.1.0/24 is outside" in fault.reason
+    assert isinstance(mended, Allocation)
+    assert str(mended.overlays[0].block) == "9.0.2.0/24"
+
+
+async def test_a_file_replaced_by_rename_is_read(path: Path, reading) -> None:
+    await reading()
+    new = path.with_name("new")
+    write(new, TEXT)
+    os.rename(new, path)
+
+    assert await reading() == ALLOCATION
+
+
+async def test_a_file_that_is_still_being_written_is_not_read(
+    path: Path, nursery, autojump_clock
+) -> None:
+    write(path, TEXT)
+    send, receive = trio.open_memory_channel[Reading](0)
+    nursery.start_soon(FileSource(path, poll_period=0.2).run, send)
+    await receive.receive()
+
+    # Cut after each line the text is often valid TOML, and once a valid allocation.
+    for size in range(1, 12):
+        write(path, "#" * size + "\noverlay = []")
+        # Twice per look, so that no two looks in a row agree.
+        await trio.sleep(0.1)
+        with pytest.raises(trio.WouldBlock):
+            receive.receive_nowait()
+
+    assert await receive.receive() == Allocation()

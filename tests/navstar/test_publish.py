@@ -1,0 +1,129 @@
+from dataclasses import replace
+from ipaddress import ip_address
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from navstar.allocation import Allocation
+from navstar.line import Line
+from navstar.publish import (
+    Speaker,
+    Withdraw,
+    Write,
+    changes,
+    lines_for,
+    withdrawal_of_all,
+)
+from tests.navstar.allocations import ALLOCATION, DCOS, lines, with_vtep
+
+ME = Speaker(node="aa" * 16, name="a1", agent_ip=ip_address("10.0.0.1"))
+OLD = "bb" * 16
+OTHER = "cc" * 16
+V4, V6 = lines_for(ALLOCATION, ME)
+
+
+def change(
+    present: list[Line], alive: set[str] | None = None, allocation=ALLOCATION
+) -> tuple[Write | Withdraw, ...]:
+    wanted = lines_for(allocation, ME)
+    return changes(wanted, present, speaker=ME, alive=alive or {ME.node})
+
+
+def test_each_family_in_use_has_a_line() -> None:
+    assert [str(line.overlay) for line in (V4, V6)] == ["9.0.0.0/8", "fd01:b::/64"]
+    assert [str(line.vtep) for line in (V4, V6)] == ["44.128.0.1/20", "fd01:a::1/64"]
+    assert [str(line.subnet) for line in (V4, V6)] == [
+        "9.0.1.0/24",
+        "fd01:b:0:0:1::/80",
+    ]
+
+
+def test_an_overlay_without_a_block_has_nothing_to_say() -> None:
+    gateway_only = Allocation(overlays=(replace(DCOS, block=None, block6=None),))
+
+    assert lines_for(gateway_only, ME) == ()
+
+
+def test_what_stands_there_already_is_not_written_again() -> None:
+    assert change([replace(V4, claimed_at=5), replace(V6, claimed_at=6)]) == ()
+
+
+def test_a_changed_line_is_written_in_place() -> None:
+    moved = replace(V4, agent_ip=ip_address("10.0.0.77"))
+
+    assert change([moved, V6]) == (Write(V4),)
+
+
+def test_a_line_of_ours_that_is_not_wanted_any_more_is_withdrawn() -> None:
+    renumbered = Allocation(
+        overlays=(with_vtep(address=None, mac="02:00:00:00:00:09"),)
+    )
+    v4_gone = replace(
+        renumbered, overlays=(replace(renumbered.overlays[0], block=None),)
+    )
+
+    found = change([V4, V6], allocation=v4_gone)
+
+    assert Withdraw(V4) in found
+    assert [type(one) for one in found] == [Withdraw, Write]
+
+
+def test_the_lines_of_others_are_left_alone() -> None:
+    theirs = replace(V4, node=OTHER, name="a9", agent_ip=ip_address("10.0.0.9"))
+
+    assert change([V4, V6, theirs]) == ()
+
+
+def test_a_former_life_of_ours_is_withdrawn() -> None:
+    former = replace(V4, node=OLD)
+
+    assert change([former, V4, V6]) == (Withdraw(former),)
+
+
+def test_a_former_life_at_another_vtep_address_is_known_by_its_content() -> None:
+    elsewhere = with_vtep(address=V4.vtep + 5).vtep.address
+    former = replace(V4, node=OLD, vtep=elsewhere)
+
+    assert change([former, V4, V6]) == (Withdraw(former),)
+
+
+def test_a_namesake_that_lives_is_a_conflict_and_no_former_life() -> None:
+    twin = replace(V4, node=OLD)
+
+    assert change([twin, V4, V6], alive={ME.node, OLD}) == ()
+
+
+def test_a_dead_agent_of_another_name_keeps_its_line() -> None:
+    dead = replace(V4, node=OLD, name="a2")
+
+    assert change([dead, V4, V6]) == ()
+
+
+@given(st.lists(lines()), st.sets(st.sampled_from([OLD, OTHER])))
+def test_only_ours_is_ever_touched(present: list[Line], alive: set[str]) -> None:
+    for found in change(present, alive):
+        mine = found.line.node == ME.node
+        former = (found.line.name, found.line.agent_ip) == (ME.name, ME.agent_ip)
+        assert mine or (isinstance(found, Withdraw) and former)
+
+
+@given(st.lists(lines()))
+def test_after_the_changes_there_is_nothing_left_to_change(present: list[Line]) -> None:
+    table = {(line.overlay, line.vtep, line.node): line for line in present}
+
+    for found in change(list(table.values())):
+        place = found.line.overlay, found.line.vtep, found.line.node
+        if isinstance(found, Write):
+            table[place] = found.line
+        else:
+            del table[place]
+
+    assert change(list(table.values())) == ()
+
+
+def test_leaving_for_good_withdraws_every_line_of_ours_and_no_other() -> None:
+    theirs = replace(V4, node=OTHER)
+
+    gone = withdrawal_of_all([V4, V6, theirs], node=ME.node)
+
+    assert gone == (Withdraw(V4), Withdraw(V6))
