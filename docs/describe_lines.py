@@ -58,3 +58,12 @@ def wire_sizes() -> str:
     lines = ["| | |", "|---|---|"]
     lines += [f"| {what} | {value} |" for what, value in rows.items()]
     return "\n".join(lines)
+
+
+def wire_channels() -> str:
+    """The channels that frames are on."""
+    from lashup.node import Channel
+
+    lines = ["| channel | |", "|---|---|"]
+    lines += [f"| {c.value} | {c.name.lower()} |" for c in Channel]
+    return "\n".join(lines)

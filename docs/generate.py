@@ -38,6 +38,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "errors": describe_api.errors,
     "kv-layout": describe_lines.kv_layout,
     "wire-sizes": describe_lines.wire_sizes,
+    "wire-channels": describe_lines.wire_channels,
 }
 
 
