@@ -1,0 +1,169 @@
+"""The database file: made whole, opened, and refused unless it is sound and ours.
+
+A file is either not there, or holds a database that is whole and of this cluster,
+or is refused. It is built under another name and renamed when it is on disk, so
+that a crash while it is made leaves no half of one; whatever else has the true
+name is damage or a mistake, and the operator decides about it.
+
+Source: https://www.sqlite.org/pragma.html, https://www.sqlite.org/rescode.html
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lashup.errors import StorageError
+from lashup.runtime.storage import TABLES
+
+#: "lash": tells our databases from other programs', also to file(1).
+APPLICATION_ID = 0x6C617368
+
+#: Rises when older versions can no longer read what newer ones write.
+SCHEMA_VERSION = 1
+
+_SCHEMA = (
+    *(
+        f"CREATE TABLE {table} "
+        "(key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
+        for table in TABLES
+    ),
+    "CREATE TABLE cluster (label TEXT NOT NULL)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+
+_WAY_OUT = (
+    "Restore it from a backup, or move it away to start as a new node, which gets "
+    "the cluster's facts from the others"
+)
+
+
+def create(file: Path, cluster: str) -> None:
+    """Make an empty database, so that it is there whole or not at all.
+
+    Raises:
+        StorageError: The disk refuses, or a log lies there whose database is gone.
+    """
+    log = file.with_name(file.name + "-wal")
+    if log.exists():
+        raise StorageError(f"{log}: a log without its database {file.name}. {_WAY_OUT}")
+    new = file.with_name(file.name + ".new")
+    with explained(file, "creating"):
+        for left_over in file.parent.glob(new.name + "*"):  # of a crash right here
+            left_over.unlink()
+        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(new, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN")
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            connection.execute("INSERT INTO cluster VALUES (?)", (cluster,))
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+        new.rename(file)
+        for directory in (file.parent, file.parent.parent):
+            _sync_names(directory)
+
+
+def open_sound(file: Path, cluster: str) -> sqlite3.Connection:
+    """Open a database for one node alone, once it has proved to be whole and ours.
+
+    Raises:
+        StorageError: It is damaged, foreign, or of another cluster or version. It is
+            as it was.
+    """
+    with explained(file, "opening"):
+        if not file.stat().st_size:  # SQLite would take it for a new database
+            raise StorageError(f"{file}: empty, so its rows are lost. {_WAY_OUT}")
+        connection = sqlite3.connect(
+            file.absolute().as_uri() + "?mode=rw",
+            uri=True,
+            timeout=1.0,  # seconds, for a backup that reads it just now
+            isolation_level=None,
+            check_same_thread=False,  # one thread at a time, not always the same
+        )
+        try:
+            # Nobody else is to change rows under us; and it spares the shared index.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            _check(connection, file, cluster)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {16 << 20}")
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _check(connection: sqlite3.Connection, file: Path, cluster: str) -> None:
+    def value(query: str) -> object:
+        row = connection.execute(query).fetchone()
+        return row[0] if row else None
+
+    if value("PRAGMA application_id") != APPLICATION_ID:
+        raise StorageError(
+            f"{file}: a database of another program. Use another directory"
+        )
+    version = value("PRAGMA user_version")
+    if version != SCHEMA_VERSION:
+        raise StorageError(
+            f"{file}: has schema version {version}, this lashup knows only "
+            f"{SCHEMA_VERSION}. Install the version that wrote it, or a newer one"
+        )
+    # All of it is about to be read anyhow; damage shall show now, not in a week.
+    found = value("PRAGMA quick_check(1)")
+    if found != "ok":
+        raise StorageError(f"{file}: damaged ({found}). {_WAY_OUT}")
+    label = value("SELECT label FROM cluster")
+    if label != cluster:
+        raise StorageError(
+            f"{file}: belongs to the cluster {label!r}, this node is of "
+            f"{cluster!r}. Use another directory, or mend the cluster's name"
+        )
+
+
+def _sync_names(directory: Path) -> None:
+    """Make names durable: without this, a loss of power takes the new file away."""
+    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; the low byte of the extended one."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+@contextmanager
+def explained(file: Path, doing: str) -> Iterator[None]:
+    """Turn what the system says into one error, with the file and the way out."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        match primary_code(error):
+            case sqlite3.SQLITE_FULL:
+                way_out = "Free some space; then it goes on"
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                way_out = "Another program has it open; end that one"
+            case (
+                sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM
+            ):
+                way_out = "Make it and its directory writable for this user"
+            case sqlite3.SQLITE_IOERR:
+                way_out = "Look at the disk and the kernel's log, then restart"
+            case _:
+                way_out = _WAY_OUT
+        raise StorageError(f"{file}: {doing} failed: {error}. {way_out}") from error
+    except OSError as error:
+        raise StorageError(
+            f"{file}: {doing} failed: {error.strerror}. "
+            "Make the directory writable for this user, with space left"
+        ) from error
