@@ -122,22 +122,25 @@ class Replica:
         keys = map(unpack_key_untrusted, self.store.facts.keys())
         return [key for key in keys if matches(pattern, key)]
 
-    def update(
-        self, key: Key, operations: Iterable[Operation], *, wall: float
-    ) -> tuple[Write, list[KvEffect]]:
+    def update(self, key: Key, operations: Iterable[Operation], *, wall: float) -> Save:
         """Write one key. Visible after `committed`.
 
         Raises:
             UsageError: It cannot be stored, or not now. Nothing has changed.
         """
         write = self.store.write(key, operations, wall=wall)
-        return write, [Save(write.rows, write)]
+        return Save(write.rows, write)
 
-    def committed(self, write: Write) -> list[KvEffect]:
-        """A write is on disk: make it visible here and announce it."""
+    def committed(self, write: Write) -> list[KvEffect] | Save:
+        """A write is on disk: make it visible here and announce it.
+
+        Returns:
+            The effects; or the same write once more to be saved, under another actor,
+            when its actor was lost meanwhile (see `store`).
+        """
         outcome = self.store.commit(write)
         if isinstance(outcome, Write):
-            return [Save(outcome.rows, outcome)]
+            return Save(outcome.rows, outcome)
         if not len(write.delta.context):
             return []
         announce = Announce(encode_delta(write.delta))
@@ -202,6 +205,18 @@ class Replica:
                 return effects + list(exchange.hear_part(part, sender, now=now))
             case None:
                 return []
+
+    def statistics(self) -> dict[str, int | float]:
+        """Plain numbers: sizes now, and counts since the start."""
+        return {
+            "facts": len(self.store.facts),
+            "actors": len(self.store.facts.context),
+            "writes_waiting": self.store.waiting,
+            "exchanges": self.anti_entropy.exchanges,
+            "exchanges_failed": self.anti_entropy.failures,
+            "synchronised": int(self.anti_entropy.is_synchronised),
+            "subscriptions": len(self._subscriptions),
+        }
 
     def _merge(self, delta: Delta, *, wall: float) -> list[KvEffect]:
         merged = self.store.merge(delta, wall=wall)

@@ -1,0 +1,128 @@
+"""What a node is told before it starts. Checked whole when it is made."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW
+from lashup.errors import ConfigError
+from lashup.kv.limits import Limits
+from lashup.machine import Address
+from lashup.membership.config import LAN, MembershipConfig
+from lashup.membership.record import NAME_LIMIT
+from lashup.multicast.config import MulticastConfig
+
+#: Bytes of a datagram that every usual path carries: 1,500 less a tunnel or two.
+DEFAULT_MAX_DATAGRAM = 1_400
+_LEAST_MAX_DATAGRAM = 1_200
+_GREATEST_MAX_DATAGRAM = 9_000
+_LONGEST_CLUSTER = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """One node of one cluster.
+
+    Attributes:
+        name: What people call it; unique in the cluster.
+        bind: Where to listen, an address or one per family. Port 0 takes a free one.
+        seeds: Some members to join by; any one that answers suffices. This node's
+            own address among them is no error. None: it starts a cluster.
+        cluster: Label of the cluster. Datagrams of another cluster do not open.
+        keys: 32 secret bytes each, the same for all members. The first one seals,
+            all open. None: only loopback addresses may be bound.
+        data_dir: Where identity, epoch and the table are kept; made if need be.
+            None: in memory, for tests and throw-away nodes.
+        advertise: Where others reach this node, if not at the bound addresses:
+            behind NAT, or bound to all addresses.
+        tags: Free text that every member sees, 512 bytes packed.
+        membership: Timing of failure detection; a preset of `lashup.membership`.
+        multicast: Trees.
+        limits: Bounds on what this node writes.
+        max_clock_skew: Seconds that another node's clock may be ahead of ours.
+        max_datagram: Bytes of one datagram, UDP payload. Greater ones than a path
+            carries are lost or fragmented by IP.
+
+    Raises:
+        ConfigError: Names the field and what to do. Nothing has been started.
+    """
+
+    name: str
+    bind: Address | Sequence[Address] = ("127.0.0.1", 0)
+    seeds: Sequence[Address] = ()
+    cluster: str = "lashup"
+    keys: Sequence[bytes] = ()
+    data_dir: Path | None = None
+    advertise: Sequence[Address] | None = None
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    membership: MembershipConfig = LAN
+    multicast: MulticastConfig = field(default_factory=MulticastConfig)
+    limits: Limits = field(default_factory=Limits)
+    max_clock_skew: float = DEFAULT_MAX_SKEW
+    max_datagram: int = DEFAULT_MAX_DATAGRAM
+
+    def __post_init__(self) -> None:
+        if not self.name or len(self.name.encode()) > NAME_LIMIT:
+            raise ConfigError("name", f"must be 1 to {NAME_LIMIT} bytes long")
+        if not self.cluster or len(self.cluster.encode()) > _LONGEST_CLUSTER:
+            raise ConfigError("cluster", f"must be 1 to {_LONGEST_CLUSTER} bytes long")
+        if not _LEAST_MAX_DATAGRAM <= self.max_datagram <= _GREATEST_MAX_DATAGRAM:
+            raise ConfigError(
+                "max_datagram",
+                f"{self.max_datagram} is not between {_LEAST_MAX_DATAGRAM} and "
+                f"{_GREATEST_MAX_DATAGRAM} bytes",
+            )
+        for index, address in enumerate(self.bind_addresses):
+            host = _check_address(f"bind[{index}]", address, least_port=0)
+            if not self.keys and not host.is_loopback:
+                raise ConfigError(
+                    "keys",
+                    f"there is none, and {address[0]} is no loopback address: anybody "
+                    "who reaches it could join. Give a key of 32 random bytes, or "
+                    "bind to 127.0.0.1",
+                )
+            if host.is_unspecified and self.advertise is None:
+                raise ConfigError(
+                    "advertise",
+                    f"must say where others reach this node: bind is {address[0]}",
+                )
+        for name, addresses in (("seeds", self.seeds), ("advertise", self.advertise)):
+            for index, address in enumerate(addresses or ()):
+                _check_address(f"{name}[{index}]", address, least_port=1)
+        for index, key in enumerate(self.keys):
+            if not isinstance(key, bytes) or len(key) != 32:
+                raise ConfigError(f"keys[{index}]", "must be 32 bytes")
+
+    @property
+    def bind_addresses(self) -> tuple[Address, ...]:
+        """`bind` as a tuple of addresses."""
+        match self.bind:
+            case (str() as host, int() as port):
+                return ((host, port),)
+            case addresses:
+                return tuple(addresses)  # type: ignore[arg-type]
+
+    def membership_for(self, *, payload: int, hash_key: bytes) -> MembershipConfig:
+        """The membership's part, with what only the node knows."""
+        return replace(self.membership, max_payload=payload, hash_key=hash_key)
+
+
+def _check_address(
+    name: str, address: object, *, least_port: int
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    match address:
+        case (str() as host, int() as port) if least_port <= port < 65_536:
+            try:
+                return ipaddress.ip_address(host)
+            except ValueError:
+                raise ConfigError(
+                    name, f"{host!r} is no IP address; look host names up before"
+                ) from None
+        case _:
+            raise ConfigError(
+                name, f"{address!r} is no (IP address, port) with a port to 65535"
+            )

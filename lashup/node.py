@@ -1,0 +1,413 @@
+"""One node: the machines put together. The only place that knows all of them.
+
+Theory of operation
+-------------------
+A datagram is opened, taken apart into frames, and each frame goes to the machine of
+its channel. What the machines want sent is collected per destination, so that
+messages which leave together share a datagram, and sealed. A message too long for
+a datagram goes in fragments, which are frames of their own channel.
+
+The store's digest rides on membership's pings and acks; a local write is put on
+disk (`Persist`), and when the driver says that it is there (`persisted`) it becomes
+visible and is announced by multicast.
+
+No machine knows another. This file decides nothing that one of them could decide.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from hashlib import blake2b
+from typing import TypeAlias
+
+from lashup.config import NodeConfig
+from lashup.crdt.field import Key
+from lashup.crdt.writer import Operation
+from lashup.errors import MalformedDatagram
+from lashup.identity import Identity
+from lashup.kv.replica import (
+    Announce,
+    ClockSkewed,
+    KvEffect,
+    Notify,
+    Replica,
+    Save,
+)
+from lashup.kv.store import Write
+from lashup.machine import Address, NodeId, Persist, Send, Transmit
+from lashup.membership import (
+    MemberEvent,
+    NodeRecord,
+    Remember,
+    RiderHeard,
+    Swim,
+)
+from lashup.membership.record import record_untrusted
+from lashup.multicast import Delivered, Multicast
+from lashup.outbox import Outbox
+from lashup.wire.envelope import Seal
+from lashup.wire.fragments import Reassembly
+from lashup.wire.frames import frames_untrusted
+from lashup.wire.keyring import Keyring
+
+MEMBER_TABLE = "member"
+
+#: Topics that start so are ours.
+RESERVED_TOPICS = "lashup/"
+_KV_TOPIC = RESERVED_TOPICS + "kv"
+
+#: Ticket of what a start saves before it sends anything; the node's own come after.
+_FIRST_TICKET = 1
+
+
+class Channel(IntEnum):
+    """Whose message a frame carries. Part of the wire format."""
+
+    MEMBERSHIP = 1
+    KV = 2
+    MULTICAST = 3
+    FRAGMENT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """A local write is on disk, visible here and announced to all.
+
+    Attributes:
+        update: As `update` named it.
+    """
+
+    update: int
+
+
+Effect: TypeAlias = (
+    Transmit | Persist | Visible | Notify | Delivered | ClockSkewed | MemberEvent
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Saving:
+    """A write whose rows are on their way to the disk."""
+
+    write: Write
+    update: int
+
+
+class Node:
+    """Membership, multicast and the table of one node, without sockets or clocks.
+
+    Args:
+        config: As the user gave it.
+        identity: This start of it; saved before the first effect is carried out.
+        addresses: Where others reach it, the preferred first.
+        tables: What earlier starts left on disk.
+        rng: Unpredictable in production.
+        now: Seconds on the driver's clock.
+        wall: Seconds since 1970 at `now`.
+
+    Raises:
+        MalformedDatagram: `tables` is not what this version writes.
+
+    Attributes:
+        wall_offset: Seconds since 1970 less the driver's clock. The driver keeps it
+            right; the wall clock may jump.
+        malformed: Messages from members that did not parse.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        identity: Identity,
+        *,
+        addresses: tuple[Address, ...],
+        tables: Mapping[str, Mapping[bytes, bytes]],
+        rng: random.Random,
+        now: float,
+        wall: float,
+    ) -> None:
+        self.wall_offset = wall - now
+        self.malformed = 0
+        self.keyring = (
+            Keyring(config.keys) if config.keys else Keyring.loopback(config.cluster)
+        )
+        self._seal = Seal(self.keyring, label=config.cluster, boot_id=identity.boot_id)
+        self._outbox = Outbox(self._seal, size=config.max_datagram)
+        self._reassembly = Reassembly()
+        hash_key = blake2b(config.cluster.encode(), digest_size=32).digest()
+        payload = self._outbox.payload
+        self.kv = Replica(
+            hash_key=hash_key,
+            rng=rng,
+            part_size=payload - 64,
+            limits=config.limits,
+            max_skew=config.max_clock_skew,
+        )
+        self.kv.store.load(tables)
+        remembered = tables.get(MEMBER_TABLE, {})
+        self._remembered = set(remembered)
+        self.membership = Swim(
+            NodeRecord(
+                identity.id,
+                config.name,
+                identity.epoch,
+                0,
+                addresses,
+                dict(config.tags),
+            ),
+            config.membership_for(payload=payload, hash_key=hash_key),
+            rng=rng,
+            now=now,
+            remembered=[record_untrusted(r) for r in remembered.values()],
+        )
+        self.multicast = Multicast(
+            identity.id, epoch=identity.epoch, config=config.multicast
+        )
+        self._ticket = _FIRST_TICKET
+        self._update = 0
+        self._saving: dict[int, _Saving] = {}
+
+    @property
+    def id(self) -> NodeId:
+        """Who this node is, wherever it is."""
+        return self.membership.me.id
+
+    def next_wakeup(self) -> float:
+        """The time by which `tick` must be called. A late call is safe."""
+        return min(
+            self.membership.next_wakeup(),
+            self.kv.next_wakeup(),
+            self._reassembly.next_wakeup(),
+        )
+
+    def tick(self, *, now: float) -> list[Effect]:
+        """Do whatever has come due by `now`."""
+        self._set_rider()
+        effects: list[Effect] = []
+        self._reassembly.tick(now=now)
+        self._take(Channel.MEMBERSHIP, self.membership.tick(now=now), effects, now=now)
+        self._take_kv(self.kv.tick(now=now), effects, now=now)
+        return self._seal_all(effects)
+
+    def receive(self, data: bytes, sender: Address, *, now: float) -> list[Effect]:
+        """Take in one datagram.
+
+        Raises:
+            MalformedDatagram: No member sealed it, or it came before. Nothing has
+                changed but the counts, and nothing is answered.
+        """
+        opened = self._seal.open_untrusted(data)
+        self._set_rider()
+        effects: list[Effect] = []
+        for channel, payload in frames_untrusted(opened.plaintext):
+            if channel == Channel.FRAGMENT:
+                self._receive_fragment(
+                    payload, opened.boot_id, sender, effects, now=now
+                )
+            else:
+                self._receive_message(channel, payload, sender, effects, now=now)
+        return self._seal_all(effects)
+
+    def join(self, seeds: Iterable[Address], *, now: float) -> list[Effect]:
+        """Ask some addresses for the members; repeated by itself until one answers."""
+        self._set_rider()
+        effects: list[Effect] = []
+        sends = self.membership.join(seeds, now=now)
+        self._take(Channel.MEMBERSHIP, sends, effects, now=now)
+        return self._seal_all(effects)
+
+    def leave(self, *, now: float) -> list[Effect]:
+        """Say goodbye. Done when `membership.has_left`."""
+        effects: list[Effect] = []
+        sends = self.membership.leave(now=now)
+        self._take(Channel.MEMBERSHIP, sends, effects, now=now)
+        return self._seal_all(effects)
+
+    def set_tags(self, tags: Mapping[str, str], *, now: float) -> list[Effect]:
+        """Change what every member sees of this node.
+
+        Raises:
+            LimitExceeded: More than 512 bytes packed. Nothing has changed.
+        """
+        effects: list[Effect] = []
+        sends = self.membership.set_tags(tags, now=now)
+        self._take(Channel.MEMBERSHIP, sends, effects, now=now)
+        return self._seal_all(effects)
+
+    def update(
+        self, key: Key, operations: Iterable[Operation], *, now: float
+    ) -> tuple[int, list[Effect]]:
+        """Write one key.
+
+        Returns:
+            A number for this update, which `Visible` names once it is on disk and
+            announced, and the effects.
+
+        Raises:
+            UsageError: It cannot be stored, or not now. Nothing has changed.
+        """
+        save = self.kv.update(key, operations, wall=self._wall(now))
+        self._update += 1
+        return self._update, [self._save(save, self._update)]
+
+    def persisted(self, ticket: int, *, now: float) -> list[Effect]:
+        """The rows of a `Persist` effect are on disk."""
+        saving = self._saving.pop(ticket, None)
+        if saving is None:
+            return []
+        effects: list[Effect] = []
+        outcome = self.kv.committed(saving.write)
+        if isinstance(outcome, Save):  # The same write, under another actor.
+            return [self._save(outcome, saving.update)]
+        self._take_kv(outcome, effects, now=now)
+        effects.append(Visible(saving.update))
+        return self._seal_all(effects)
+
+    def send_multicast(self, topic: str, payload: bytes, *, now: float) -> list[Effect]:
+        """Send a message to every member, best effort, at once.
+
+        Raises:
+            UsageError: A reserved topic, or a payload that is too long.
+        """
+        effects: list[Effect] = []
+        sends = self.multicast.send(topic, payload, view=self.membership, now=now)
+        self._take(Channel.MULTICAST, sends, effects, now=now)
+        return self._seal_all(effects)
+
+    def statistics(self) -> dict[str, int | float]:
+        """Plain numbers about everything, ready for an exporter."""
+        groups: dict[str, Mapping[str, int | float]] = {
+            "membership": self.membership.statistics(),
+            "multicast": self.multicast.statistics(),
+            "kv": self.kv.statistics(),
+            "seal": self._seal.statistics(),
+            "fragments": self._reassembly.statistics(),
+        }
+        numbers: dict[str, int | float] = {
+            f"{group}_{name}": value
+            for group, values in groups.items()
+            for name, value in values.items()
+        }
+        numbers["malformed_messages"] = self.malformed
+        return numbers
+
+    def _receive_fragment(
+        self,
+        fragment: bytes,
+        boot_id: bytes,
+        sender: Address,
+        effects: list[Effect],
+        *,
+        now: float,
+    ) -> None:
+        try:
+            message = self._reassembly.receive_untrusted(fragment, boot_id, now=now)
+        except MalformedDatagram:
+            self.malformed += 1
+            return
+        if message:
+            # The channel of the whole stands in front of it (see `outbox`).
+            self._receive_message(message[0], message[1:], sender, effects, now=now)
+
+    def _receive_message(
+        self,
+        channel: int,
+        payload: bytes,
+        sender: Address,
+        effects: list[Effect],
+        *,
+        now: float,
+    ) -> None:
+        """One machine's message. What is malformed is counted and passed over."""
+        try:
+            match channel:
+                case Channel.MEMBERSHIP:
+                    outcome = self.membership.receive(payload, sender, now=now)
+                    self._take(Channel.MEMBERSHIP, outcome, effects, now=now)
+                case Channel.KV:
+                    kv_outcome = self.kv.receive_untrusted(
+                        payload, sender, now=now, wall=self._wall(now)
+                    )
+                    self._take_kv(kv_outcome, effects, now=now)
+                case Channel.MULTICAST:
+                    heard = self.multicast.receive(
+                        payload, view=self.membership, now=now
+                    )
+                    self._take(Channel.MULTICAST, heard, effects, now=now)
+                case _:
+                    pass  # A later version's.
+        except MalformedDatagram:
+            self.malformed += 1
+
+    def _take(
+        self,
+        channel: Channel,
+        outcome: Iterable[Send | RiderHeard | Remember | Delivered | MemberEvent],
+        effects: list[Effect],
+        *,
+        now: float,
+    ) -> None:
+        """Pass on what membership or multicast wants."""
+        for effect in outcome:
+            match effect:
+                case Send(to, payload):
+                    self._outbox.put(to, channel, payload)
+                case RiderHeard(_, address, rider):
+                    root = int.from_bytes(rider[:8], "big")
+                    self.kv.hear_digest(root, address, now=now)
+                case Remember(records):
+                    effects.append(self._remember(records))
+                case Delivered(topic, _, payload) if topic == _KV_TOPIC:
+                    wall = self._wall(now)
+                    heard = self.kv.hear_announced_untrusted(payload, wall=wall)
+                    self._take_kv(heard, effects, now=now)
+                case _:
+                    effects.append(effect)
+
+    def _take_kv(
+        self, outcome: Iterable[KvEffect], effects: list[Effect], *, now: float
+    ) -> None:
+        """Pass on what the table wants."""
+        for effect in outcome:
+            match effect:
+                case Send(to, payload):
+                    self._outbox.put(to, Channel.KV, payload)
+                case Announce(payload):
+                    sends = self.multicast.send(
+                        _KV_TOPIC, payload, view=self.membership, now=now
+                    )
+                    self._take(Channel.MULTICAST, sends, effects, now=now)
+                case Save():
+                    effects.append(self._save(effect, None))
+                case Notify() | ClockSkewed():
+                    effects.append(effect)
+
+    def _save(self, save: Save, update: int | None) -> Persist:
+        self._ticket += 1
+        if save.write is not None and update is not None:
+            self._saving[self._ticket] = _Saving(save.write, update)
+        return Persist(self._ticket, save.rows.puts, save.rows.deletes)
+
+    def _remember(self, records: Iterable[NodeRecord]) -> Persist:
+        kept = {bytes(record.id): record.encoded for record in records}
+        gone = self._remembered - kept.keys()
+        self._remembered = set(kept)
+        self._ticket += 1
+        return Persist(
+            self._ticket,
+            tuple((MEMBER_TABLE, node, record) for node, record in kept.items()),
+            tuple((MEMBER_TABLE, node) for node in sorted(gone)),
+        )
+
+    def _seal_all(self, effects: list[Effect]) -> list[Effect]:
+        """Append the datagrams: what is to be durable stands before them."""
+        effects += self._outbox.seal_all()
+        return effects
+
+    def _set_rider(self) -> None:
+        self.membership.rider = self.kv.root.to_bytes(8, "big")
+
+    def _wall(self, now: float) -> float:
+        return now + self.wall_offset

@@ -1,0 +1,71 @@
+"""What is to be sent, until it is sealed: messages to one destination share datagrams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lashup.machine import Address, Transmit
+from lashup.wire.envelope import Seal
+from lashup.wire.fragments import split
+from lashup.wire.frames import FRAME_OVERHEAD, pack_frames
+
+#: The channel of frames that are parts of a longer message.
+FRAGMENT_CHANNEL = 4
+
+
+class Outbox:
+    """Collects messages between two calls of the driver.
+
+    Args:
+        seal: Seals the datagrams.
+        size: Bytes of one datagram, at most.
+    """
+
+    def __init__(self, seal: Seal, *, size: int) -> None:
+        self._seal = seal
+        self._room = size - seal.overhead
+        self._waiting: dict[Address, list[tuple[int, bytes]]] = {}
+        self._message_id = 0
+
+    @property
+    def payload(self) -> int:
+        """Bytes of the longest message that travels in one piece."""
+        return self._room - FRAME_OVERHEAD
+
+    def put(self, to: Address, channel: int, payload: bytes) -> None:
+        """Add a message.
+
+        Raises:
+            LimitExceeded: Longer than fragments can carry.
+        """
+        frames = self._waiting.setdefault(to, [])
+        if len(payload) <= self.payload:
+            frames.append((channel, payload))
+            return
+        self._message_id += 1
+        # The channel of the whole stands in front of it; the parts have their own.
+        message = bytes((channel,)) + payload
+        for part in split(self._message_id, message, self.payload):
+            frames.append((FRAGMENT_CHANNEL, part))
+
+    def seal_all(self) -> Iterator[Transmit]:
+        """Every message that waits, in order per destination, in few datagrams."""
+        waiting, self._waiting = self._waiting, {}
+        for to, frames in waiting.items():
+            for together in self._packed(frames):
+                yield Transmit(to, self._seal.seal(pack_frames(together)))
+
+    def _packed(
+        self, frames: list[tuple[int, bytes]]
+    ) -> Iterator[list[tuple[int, bytes]]]:
+        together: list[tuple[int, bytes]] = []
+        used = 0
+        for channel, payload in frames:
+            size = len(payload) + FRAME_OVERHEAD
+            if together and used + size > self._room:
+                yield together
+                together, used = [], 0
+            together.append((channel, payload))
+            used += size
+        if together:
+            yield together

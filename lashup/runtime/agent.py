@@ -1,0 +1,340 @@
+"""A running node: one `lashup.node.Node` driven by sockets, a disk and the clock.
+
+All the waiting of the library is here, and no decision. Two tasks run: one drains
+the sockets and keeps the deadline, one brings rows to disk, everything that waits in
+one transaction. Calls of the user act on the node at once and carry out what it
+answers. It is the same on trio and on asyncio.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from lashup.config import NodeConfig
+from lashup.errors import MalformedDatagram, NodeClosed, StorageError
+from lashup.identity import Identity, next_start
+from lashup.kv.replica import ClockSkewed, Notify
+from lashup.machine import Address, NodeId, Persist, Transmit
+from lashup.membership import Member
+from lashup.multicast import Delivered
+from lashup.node import Effect, Node, Visible
+from lashup.runtime.broadcast import Broadcast, Feed
+from lashup.runtime.memory_storage import MemoryStorage
+from lashup.runtime.sqlite_storage import SqliteStorage
+from lashup.runtime.storage import Storage
+from lashup.runtime.table import Table
+from lashup.runtime.udp import SendResult, UdpEndpoint
+
+#: Seconds between two looks at whether the wall clock has jumped.
+_CLOCK_PERIOD = 1.0
+
+
+class RunningNode:
+    """A node of the cluster, in this process. Made by `open_node`.
+
+    Attributes:
+        kv: The table.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        name: str,
+        endpoint: UdpEndpoint,
+        storage: Storage,
+        addresses: tuple[Address, ...],
+    ) -> None:
+        self._node = node
+        self._name = name
+        self._endpoint = endpoint
+        self._storage = storage
+        self._addresses = addresses
+        self._to_save: list[Persist] = []
+        self._save_wanted = anyio.Event()
+        self._idle = anyio.CancelScope()
+        self._events: Broadcast[object] = Broadcast()
+        self._topics: dict[str, Broadcast[Delivered]] = {}
+        self._refused = 0
+        self._clock_at = -math.inf
+        self._is_closed = False
+        self.kv = Table(node, self._carry_out, self._require_open)
+
+    @property
+    def id(self) -> NodeId:
+        """Sixteen bytes that stay the same as long as the data directory lives."""
+        return self._node.id
+
+    @property
+    def name(self) -> str:
+        """As configured."""
+        return self._name
+
+    @property
+    def address(self) -> Address:
+        """Where others reach this node; with the true port where 0 was bound."""
+        return self._addresses[0]
+
+    def members(self) -> tuple[Member, ...]:
+        """Every member as this node sees it now, itself included.
+
+        Those that are down or have left stay for a day, with their state.
+        """
+        return self._node.membership.members
+
+    async def join(self, seeds: Iterable[Address]) -> None:
+        """Ask more addresses for the members. Returns at once; `events` tells."""
+        self._require_open()
+        self._carry_out(self._node.join(seeds, now=anyio.current_time()))
+
+    async def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Change what every member sees of this node.
+
+        Raises:
+            LimitExceeded: More than 512 bytes packed. Nothing has changed.
+        """
+        self._require_open()
+        self._carry_out(self._node.set_tags(tags, now=anyio.current_time()))
+
+    async def leave(self) -> None:
+        """Say goodbye, so that the others see a departure and not a failure.
+
+        Returns when some members have acknowledged it, or after `leave_timeout`.
+        The node goes on until its context ends, but is no member any more.
+        """
+        self._require_open()
+        self._carry_out(self._node.leave(now=anyio.current_time()))
+        while not self._node.membership.has_left:
+            await anyio.sleep(0.01)
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[Feed[object]]:
+        """Follow membership: `async with node.events() as events: async for ...`.
+
+        Members that are there already are not told; see `members`. A follower that
+        falls 1,024 events behind loses the oldest and gets a `Missed` in their place.
+        """
+        with self._events.open_feed() as feed:
+            yield feed
+
+    @asynccontextmanager
+    async def listen(self, topic: str) -> AsyncIterator[Feed[Delivered]]:
+        """Follow a multicast topic. Messages sent before this call are not told."""
+        with self._topics.setdefault(topic, Broadcast()).open_feed() as feed:
+            yield feed
+
+    async def multicast(self, topic: str, payload: bytes) -> None:
+        """Send a message to every other member, best effort, at once.
+
+        Raises:
+            UsageError: A topic that is reserved, or a payload that is too long.
+        """
+        self._require_open()
+        now = anyio.current_time()
+        self._carry_out(self._node.send_multicast(topic, payload, now=now))
+
+    def statistics(self) -> dict[str, int | float]:
+        """Plain numbers, ready for an exporter. Counts are since the start."""
+        numbers = self._node.statistics()
+        udp = {f"udp_{k}": v for k, v in self._endpoint.statistics().items()}
+        return {**numbers, **udp, "sends_refused": self._refused}
+
+    async def _run(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        """Drain the sockets and keep the deadline, until cancelled."""
+        task_status.started()
+        while True:
+            # Re-read the deadline: a call in between may have brought it forward.
+            with anyio.CancelScope(deadline=self._deadline()) as self._idle:
+                await self._endpoint.wait_readable()
+            # Datagrams first: a process that was stopped blames itself, and not the
+            # peers whose answers have been in the buffer all the time.
+            for data, sender in self._endpoint.drain():
+                try:
+                    effects = self._node.receive(data, sender, now=anyio.current_time())
+                except MalformedDatagram:
+                    continue  # Counted by the envelope; never answered.
+                self._carry_out(effects)
+            self._follow_wall_clock()
+            if self._node.next_wakeup() <= anyio.current_time():
+                self._carry_out(self._node.tick(now=anyio.current_time()))
+
+    async def _save(self) -> None:
+        """Bring rows to disk, everything that waits in one transaction."""
+        try:
+            while True:
+                await self._save_wanted.wait()
+                await self._save_batch()
+        finally:
+            # What is known is kept, though nobody waits for it any more.
+            with anyio.CancelScope(shield=True):
+                await self._save_batch()
+
+    async def _save_batch(self) -> None:
+        batch, self._to_save = self._to_save, []
+        self._save_wanted = anyio.Event()
+        if not batch:
+            return
+        if isinstance(self._storage, MemoryStorage):
+            self._storage.commit(batch)
+        else:
+            await anyio.to_thread.run_sync(self._storage.commit, batch)
+        if not self._is_closed:
+            for persist in batch:
+                now = anyio.current_time()
+                self._carry_out(self._node.persisted(persist.ticket, now=now))
+
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Transmit(to, data):
+                    # A refusal is this host's, and says nothing about the peer.
+                    if self._endpoint.send(data, to) is not SendResult.SENT:
+                        self._refused += 1
+                case Persist():
+                    self._to_save.append(effect)
+                    self._save_wanted.set()
+                case Visible(update):
+                    self.kv.made_visible(update)
+                case Notify(subscription):
+                    self.kv.notify(subscription)
+                case Delivered(topic):
+                    if topic in self._topics:
+                        self._topics[topic].send(effect)
+                case ClockSkewed():
+                    self._events.send(effect)
+                case event:
+                    self._events.send(event)
+        self._idle.deadline = self._deadline()
+
+    def _deadline(self) -> float:
+        return min(self._node.next_wakeup(), self._clock_at + _CLOCK_PERIOD)
+
+    def _follow_wall_clock(self) -> None:
+        now = anyio.current_time()
+        if now >= self._clock_at + _CLOCK_PERIOD:
+            self._clock_at = now
+            self._node.wall_offset = time.time() - now
+
+    def _close(self) -> None:
+        self._is_closed = True
+        self.kv.close()
+        self._events.close()
+        for topic in self._topics.values():
+            topic.close()
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise NodeClosed("the node has been closed")
+
+
+@asynccontextmanager
+async def open_node(
+    config: NodeConfig, *, storage: Storage | None = None
+) -> AsyncIterator[RunningNode]:
+    """Run a node as long as the context lasts.
+
+    Leaving the context without `leave()` looks like a crash to the others: for a
+    restart that is what you want, as nothing is announced twice.
+
+    Args:
+        config: What the node is told.
+        storage: Where to keep things instead of `config.data_dir`; closed at the end.
+
+    Raises:
+        ConfigError: An address cannot be bound.
+        StorageError: The data directory cannot be used, or fails later.
+    """
+    store = storage if storage is not None else await _open_storage(config)
+    try:
+        tables = await anyio.to_thread.run_sync(store.load)
+        # Boot ids, and so nonces, come from here: they must never come twice.
+        entropy = random.SystemRandom()
+        with _damage(config):
+            identity = next_start(tables, rng=entropy, wall=time.time())
+        rng = random.Random(entropy.getrandbits(256))
+        await anyio.to_thread.run_sync(store.commit, [identity.save()])
+        with UdpEndpoint(config.bind_addresses) as endpoint, _single_errors():
+            running = _compose(config, identity, endpoint, store, tables, rng)
+            async with anyio.create_task_group() as tasks:
+                await tasks.start(running._run)  # noqa: SLF001
+                tasks.start_soon(running._save)  # noqa: SLF001
+                await running.join(config.seeds)
+                try:
+                    yield running
+                finally:
+                    running._close()  # noqa: SLF001
+                    tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(store.close)
+
+
+async def _open_storage(config: NodeConfig) -> Storage:
+    if config.data_dir is None:
+        return MemoryStorage()
+    directory = config.data_dir
+    return await anyio.to_thread.run_sync(
+        lambda: SqliteStorage(directory, cluster=config.cluster)
+    )
+
+
+def _compose(
+    config: NodeConfig,
+    identity: Identity,
+    endpoint: UdpEndpoint,
+    storage: Storage,
+    tables: Mapping[str, Mapping[bytes, bytes]],
+    rng: random.Random,
+) -> RunningNode:
+    addresses = tuple(config.advertise or endpoint.addresses)
+    with _damage(config):
+        node = Node(
+            config,
+            identity,
+            addresses=addresses,
+            tables=tables,
+            rng=rng,
+            now=anyio.current_time(),
+            wall=time.time(),
+        )
+    return RunningNode(
+        node,
+        name=config.name,
+        endpoint=endpoint,
+        storage=storage,
+        addresses=addresses,
+    )
+
+
+@contextmanager
+def _damage(config: NodeConfig) -> Iterator[None]:
+    """Rows that do not parse are the disk's fault here, and nobody else's."""
+    try:
+        yield
+    except MalformedDatagram as error:
+        raise StorageError(
+            f"{config.data_dir}: holds rows that this version did not write ({error}); "
+            "restore a backup, or move the directory away to start as a new node"
+        ) from error
+
+
+@contextmanager
+def _single_errors() -> Iterator[None]:
+    """One error in a task group is that error, not a group of one."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if error is group:
+            raise
+        raise error from error.__cause__

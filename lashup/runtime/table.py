@@ -1,0 +1,172 @@
+"""The table as a service uses it: writes that wait for the disk, reads that do not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.lowlevel
+
+from lashup.crdt.field import Key
+from lashup.crdt.map import MapView
+from lashup.crdt.writer import Operation
+from lashup.errors import NodeClosed
+from lashup.kv.pattern import EVERYTHING, Pattern
+from lashup.kv.subscription import KeyChanged, Subscription
+from lashup.node import Effect, Node
+
+
+class Changes:
+    """One subscriber's changes. Iterate it; it ends when the node does."""
+
+    def __init__(self, node: Node, subscription: Subscription) -> None:
+        self._node = node
+        self._subscription = subscription
+        self._is_closed = False
+        self._changed = anyio.Event()
+
+    def __aiter__(self) -> Changes:
+        return self
+
+    async def __anext__(self) -> KeyChanged:
+        while True:
+            change = self._node.kv.take(self._subscription)
+            if change is not None:
+                # A subscriber that never has to wait must still let others run.
+                await anyio.lowlevel.checkpoint()
+                return change
+            if self._is_closed:
+                raise StopAsyncIteration
+            self._changed = anyio.Event()
+            await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+
+    def _close(self) -> None:
+        self._is_closed = True
+        self._changed.set()
+
+
+class Table:
+    """The key-value store of a running node. All reads are from memory."""
+
+    def __init__(
+        self,
+        node: Node,
+        carry_out: Callable[[Sequence[Effect]], None],
+        require_open: Callable[[], None],
+    ) -> None:
+        self._node = node
+        self._carry_out = carry_out
+        self._require_open = require_open
+        self._waiters: dict[int, anyio.Event] = {}
+        self._visible: set[int] = set()
+        self._changes: dict[int, Changes] = {}
+
+    async def update(self, key: Key, *operations: Operation) -> MapView:
+        """Write one key: all operations at once, or none.
+
+        Returns when the write is on this node's disk and on its way to the others.
+        A cancelled call does not take the write back.
+
+        Args:
+            key: A tuple of strings, bytes, integers and such tuples.
+            operations: Made by `register(...)`, `add_wins_set(...)`, `map_field(...)`.
+
+        Returns:
+            The key's new value.
+
+        Raises:
+            UsageError: The write cannot be stored (`LimitExceeded`) or not now
+                (`Overloaded`). Nothing has changed.
+            NodeClosed: The node stopped first.
+            StorageError: The disk failed; the node stops with it.
+        """
+        self._require_open()
+        update, effects = self._node.update(key, operations, now=anyio.current_time())
+        waiter = self._waiters[update] = anyio.Event()
+        try:
+            self._carry_out(effects)
+            await waiter.wait()
+        finally:
+            del self._waiters[update]
+        if update not in self._visible:
+            raise NodeClosed("the node stopped before the write was visible")
+        self._visible.discard(update)
+        return self.get(key)
+
+    def get(self, key: Key) -> MapView:
+        """The value of a key now; false and empty when it has none.
+
+        Raises:
+            UsageError: Not a key.
+        """
+        return self._node.kv.get(key)
+
+    def keys(self, pattern: Pattern = EVERYTHING) -> list[Key]:
+        """The keys that have a value and match a pattern, in no special order.
+
+        Raises:
+            UsageError: Not a pattern.
+        """
+        return self._node.kv.keys(pattern)
+
+    @asynccontextmanager
+    async def subscribe(self, pattern: Pattern = EVERYTHING) -> AsyncIterator[Changes]:
+        """Follow some keys: the present values first, then every change.
+
+        Changes of one key that come faster than they are taken are told as one. The
+        node never waits for a subscriber.
+
+        Args:
+            pattern: A key in which `ANY` stands for one element, and `...` at the end
+                for any number of them.
+
+        Raises:
+            UsageError: Not a pattern.
+        """
+        self._require_open()
+        subscription = self._node.kv.subscribe(pattern)
+        changes = Changes(self._node, subscription)
+        self._changes[id(subscription)] = changes
+        try:
+            yield changes
+        finally:
+            self._node.kv.unsubscribe(subscription)
+            del self._changes[id(subscription)]
+
+    @property
+    def is_synchronised(self) -> bool:
+        """Whether this store has been equal to that of another member since the start.
+
+        A member with nothing in its store does not count.
+        """
+        return self._node.kv.anti_entropy.is_synchronised
+
+    async def wait_synchronised(self) -> None:
+        """Return when `is_synchronised`; on a lone node that is never."""
+        while not self.is_synchronised:
+            self._require_open()
+            await anyio.sleep(0.02)
+
+    def made_visible(self, update: int) -> None:
+        """The driver says that a write is visible."""
+        waiter = self._waiters.get(update)
+        if waiter is not None:
+            self._visible.add(update)
+            waiter.set()
+
+    def notify(self, subscription: Subscription) -> None:
+        """The driver says that a subscription has something to take."""
+        changes = self._changes.get(id(subscription))
+        if changes is not None:
+            changes._wake()  # noqa: SLF001  # the other end of one thing
+
+    def close(self) -> None:
+        """There will be no more changes, and what waits waits in vain."""
+        for waiter in self._waiters.values():
+            waiter.set()
+        for changes in self._changes.values():
+            changes._close()  # noqa: SLF001
