@@ -9,6 +9,7 @@ which ends the thread's read at once.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -47,7 +48,8 @@ class _Exchange:
     headers: Mapping[str, str]
     target: str
     limits: Limits
-    abandoned: bool = False
+    sock: socket.socket | None = field(default=None, init=False)
+    abandoned: bool = field(default=False, init=False)
     body: bytes = field(default=b"", init=False)
 
     def run(self) -> None:
@@ -58,11 +60,14 @@ class _Exchange:
         """
         try:
             self.connection.connect()
+            # Kept here: http.client forgets it once the answer has begun.
+            self.sock = self.connection.sock
             if self.abandoned:
                 raise HttpFault("given up")
-            self.connection.sock.settimeout(self.limits.total)
+            self.sock.settimeout(self.limits.total)
             self.connection.request("GET", self.target, headers=self.headers)
-            self._take(self.connection.getresponse())
+            with self.connection.getresponse() as response:
+                self._take(response)
         except TimeoutError:
             raise HttpFault("timed out") from None
         except (OSError, http.client.HTTPException) as error:
@@ -80,12 +85,10 @@ class _Exchange:
     def abandon(self) -> None:
         """Make a read that is under way end now. Safe from any thread."""
         self.abandoned = True
-        sock = self.connection.sock
-        if sock is not None:
-            try:
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-            except OSError:
-                return  # already closed
+        if self.sock is not None:
+            with contextlib.suppress(OSError):  # closed already
+                # Of the plain socket: TLS would want to say goodbye first.
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
 
 async def http_get(
