@@ -1,0 +1,114 @@
+"""When the next look at the kernel is due. Pure.
+
+Theory of operation. A cause asks for a pass within its own time: changes of the
+table are few and wanted in the kernel quickly, changes that the kernel tells of
+come in bursts. The first one that is not served sets the time, later ones do not
+put it off, so a steady stream of changes cannot keep a pass from happening.
+
+Looking must not eat the host. A pass that the kernel's events ask for is due only
+when `REST` times the last pass' duration has gone by since its end: a bridge full
+of starting containers causes events all the time, and hardly any is about us.
+
+A pass that failed in part is repeated with back-off, first after `FIRST_RETRY`.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import random
+from dataclasses import dataclass
+
+#: Passes on kernel events may take at most 1 / (1 + REST) of a core.
+REST = 10.0
+#: Seconds; doubles up to the audit period.
+FIRST_RETRY = 1.0
+
+
+class Cause(enum.Enum):
+    """Why a pass takes place."""
+
+    START = "start"
+    TABLE = "table"
+    ALLOCATION = "allocation"
+    KERNEL = "kernel"
+    AUDIT = "audit"
+    RETRY = "retry"
+    SECOND_LOOK = "second look"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Durations in seconds.
+
+    Attributes:
+        coalesce: From a change of the table or the allocation to the pass.
+        kernel_coalesce: From an event of the kernel to the pass.
+        audit_period: Between passes when nothing asks for one.
+    """
+
+    coalesce: float
+    kernel_coalesce: float
+    audit_period: float
+
+
+class Schedule:
+    """One deadline, `due_at`, and the cause of it."""
+
+    def __init__(self, timing: Timing, *, rng: random.Random, now: float) -> None:
+        self._timing = timing
+        self._rng = rng
+        self._earliest_for_events = now
+        self._retry = FIRST_RETRY
+        self.due_at = now
+        self.cause = Cause.START
+
+    def trigger(self, cause: Cause, *, now: float) -> None:
+        """Something happened that a pass should take in."""
+        match cause:
+            case Cause.TABLE | Cause.ALLOCATION:
+                self._bring_forward(now + self._timing.coalesce, cause)
+            case Cause.KERNEL:
+                at = now + self._timing.kernel_coalesce
+                self._bring_forward(max(at, self._earliest_for_events), cause)
+            case _:
+                self._bring_forward(now, cause)
+
+    def begin(self) -> Cause:
+        """A pass begins; whatever happens from now on asks for another one."""
+        cause = self.cause
+        self.due_at = math.inf
+        return cause
+
+    def succeeded(
+        self, *, took: float, now: float, look_again_at: float = math.inf
+    ) -> None:
+        """A pass did all it wanted.
+
+        Args:
+            took: Its duration.
+            now: At its end.
+            look_again_at: When what it held back may go.
+        """
+        self._retry = FIRST_RETRY
+        self._ended(took=took, now=now)
+        self._bring_forward(look_again_at, Cause.SECOND_LOOK)
+
+    def failed(self, *, took: float, now: float) -> None:
+        """A pass failed, or the kernel refused a part of it."""
+        self._ended(took=took, now=now)
+        # Jitter, so that agents that fail for one reason do not retry in step.
+        self._bring_forward(
+            now + self._retry * self._rng.uniform(0.8, 1.2), Cause.RETRY
+        )
+        self._retry = min(2 * self._retry, self._timing.audit_period)
+
+    def _ended(self, *, took: float, now: float) -> None:
+        self._earliest_for_events = now + REST * took
+        self._bring_forward(now + self._timing.audit_period, Cause.AUDIT)
+
+    def _bring_forward(self, at: float, cause: Cause) -> None:
+        if at < self.due_at:
+            self.due_at = at
+            self.cause = cause
