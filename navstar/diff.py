@@ -101,10 +101,10 @@ def without_links(rows: AbstractSet[Row], names: AbstractSet[str]) -> frozenset[
 
 def needs_recreation(old: Link, new: Link) -> bool:
     """Whether the kernel cannot turn `old` into `new` in place."""
-    return _identity(old) != _identity(new)
+    return vxlan_identity(old) != vxlan_identity(new)
 
 
-def _identity(link: Link) -> tuple[int, int, int]:
+def vxlan_identity(link: Link) -> tuple[int, int, int]:
     """What two VXLAN devices may not share, and none can change."""
     return link.vni, link.port, link.local.version
 
@@ -114,13 +114,13 @@ def _early_deletes(
 ) -> tuple[Row, ...]:
     """Links in the way of a desired one, and IPv4 addresses that are not wanted."""
     wanted = {row.name: row for row in desired if isinstance(row, Link)}
-    claimed = {_identity(link): name for name, link in wanted.items()}
+    claimed = {vxlan_identity(link): name for name, link in wanted.items()}
     fallen = {
         row.name: row
         for row in actual
         if isinstance(row, Link)
         and (
-            claimed.get(_identity(row), row.name) != row.name
+            claimed.get(vxlan_identity(row), row.name) != row.name
             or (row.name in wanted and needs_recreation(row, wanted[row.name]))
         )
     }

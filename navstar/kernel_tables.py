@@ -1,0 +1,190 @@
+"""What is in the kernel: rows of ours, links, addresses of the host. Reads only.
+
+Filters are given to the kernel where it takes them (link kind, link, protocol), so
+that a host with a full routing table or a thousand containers costs nothing here,
+and are checked again on what comes back, because older kernels ignore them.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from navstar.allocation import Interface, IpAddress
+from navstar.diff import vxlan_identity
+from navstar.netlink_addresses import (
+    local_address_request,
+    read_addr,
+    read_any_address,
+    read_interface,
+    read_local_address,
+)
+from navstar.netlink_codec import (
+    ADDR_HEADER,
+    AF_BRIDGE,
+    AF_INET,
+    AF_INET6,
+    AF_UNSPEC,
+    NEIGHBOUR_HEADER,
+    ROUTE_HEADER,
+    RULE_HEADER,
+    Rtm,
+    attribute_u32,
+)
+from navstar.netlink_links import (
+    FoundLink,
+    dump_vxlan_body,
+    get_by_index_body,
+    get_by_name_body,
+    read_link,
+)
+from navstar.netlink_rows import read_neighbour, read_route, read_rule
+from navstar.netlink_socket import NetlinkSocket
+from navstar.tables import PROTOCOL, Addr, Fdb, Link, Neighbour, Route, Row, Rule
+
+_NDA_IFINDEX = 8
+
+#: The kernel that first keeps the protocol of an address (IFA_PROTO).
+_MARKS_ADDRESSES = (5, 18)
+
+
+@dataclass(frozen=True, slots=True)
+class UnderlayDevice:
+    """The device that has an address of this agent.
+
+    Attributes:
+        name: Its name.
+        mtu: Bytes.
+    """
+
+    name: str
+    mtu: int
+
+
+class KernelTables:
+    """Reads the tables through one socket. Not for two threads at once."""
+
+    def __init__(self, netlink: NetlinkSocket) -> None:
+        self._netlink = netlink
+        self._marks_addresses = _kernel_version() >= _MARKS_ADDRESSES
+
+    def own_links(self) -> dict[str, FoundLink]:
+        """The links that navstar made, by name."""
+        dumped = self._netlink.dump(Rtm.GETLINK, dump_vxlan_body())
+        found = map(read_link, dumped)
+        return {link.name: link for link in found if link.is_ours}
+
+    def link_named(self, name: str) -> FoundLink | None:
+        """The link with that name, whosever it is."""
+        return self._link(get_by_name_body(name))
+
+    def link_at(self, index: int) -> FoundLink | None:
+        """The link with that index, whosever it is."""
+        return self._link(get_by_index_body(index))
+
+    def problem_with(self, link: Link) -> str | None:
+        """Why a link of ours cannot be there: a stranger has its name or its VXLAN."""
+        named = self.link_named(link.name)
+        if named is not None and not named.is_ours:
+            return f"a link named {link.name} exists that navstar did not make"
+        for other in map(read_link, self._netlink.dump(Rtm.GETLINK, dump_vxlan_body())):
+            if other.link is None or other.is_ours:
+                continue
+            if vxlan_identity(other.link) == vxlan_identity(link):
+                return (
+                    f"{other.name} has VNI {link.vni} and port {link.port}, and "
+                    "navstar did not make it"
+                )
+        return None
+
+    def _link(self, body: bytes) -> FoundLink | None:
+        got = self._netlink.get(Rtm.GETLINK, body)
+        return read_link(got) if got else None
+
+    def rows(self) -> frozenset[Row]:
+        """Every row that bears our mark, whatever the allocation says today."""
+        links = self.own_links()
+        names = {link.number: link.name for link in links.values()}
+        rows: set[Row] = {link.link for link in links.values() if link.link}
+        if names:
+            rows.update(self._addrs(names))
+        for index in names:
+            rows.update(self._neighbours(index, names))
+        rows.update(self._routes(names))
+        rows.update(self._rules())
+        return frozenset(rows)
+
+    def routes_and_rules(self) -> frozenset[Route | Rule]:
+        """The rows that are ours by their protocol."""
+        return frozenset((*self._routes({}), *self._rules()))
+
+    def _addrs(self, names: Mapping[int, str]) -> Iterator[Addr]:
+        body = ADDR_HEADER.pack(AF_UNSPEC, 0, 0, 0, 0)
+        for got in self._netlink.dump(Rtm.GETADDR, body):
+            row = read_addr(got, names, marked=self._marks_addresses)
+            if row is not None:
+                yield row
+
+    def _neighbours(
+        self, index: int, names: Mapping[int, str]
+    ) -> Iterator[Neighbour | Fdb]:
+        plain = NEIGHBOUR_HEADER.pack(AF_UNSPEC, 0, 0, 0, 0)
+        plain += attribute_u32(_NDA_IFINDEX, index)
+        bridge = NEIGHBOUR_HEADER.pack(AF_BRIDGE, index, 0, 0, 0)
+        for body in (plain, bridge):
+            for got in self._netlink.dump(Rtm.GETNEIGH, body):
+                row = read_neighbour(got, names)
+                if row is not None:
+                    yield row
+
+    def _routes(self, names: Mapping[int, str]) -> Iterator[Route]:
+        known: dict[int, str | None] = dict(names)
+
+        def name_of(index: int) -> str | None:
+            if index not in known:
+                # Marked as ours, but on a link that is not.
+                link = self.link_at(index)
+                known[index] = link.name if link else None
+            return known[index]
+
+        for family in (AF_INET, AF_INET6):
+            body = ROUTE_HEADER.pack(family, 0, 0, 0, 0, PROTOCOL, 0, 0, 0)
+            for got in self._netlink.dump(Rtm.GETROUTE, body):
+                row = read_route(got, name_of)
+                if row is not None:
+                    yield row
+
+    def _rules(self) -> Iterator[Rule]:
+        """Rules of ours."""
+        for family in (AF_INET, AF_INET6):
+            body = RULE_HEADER.pack(family, 0, 0, 0, 0, 0, 0)
+            for got in self._netlink.dump(Rtm.GETRULE, body):
+                row = read_rule(got)
+                if row is not None:
+                    yield row
+
+    def addresses(self) -> dict[IpAddress, int]:
+        """All addresses of the host, each with the index of its link."""
+        body = ADDR_HEADER.pack(AF_UNSPEC, 0, 0, 0, 0)
+        found = map(read_any_address, self._netlink.dump(Rtm.GETADDR, body))
+        return dict(entry for entry in found if entry is not None)
+
+    def interfaces_on(self, index: int) -> tuple[Interface, ...]:
+        """All addresses of one link with their prefixes, whosever they are."""
+        body = ADDR_HEADER.pack(AF_UNSPEC, 0, 0, 0, 0)
+        dumped = self._netlink.dump(Rtm.GETADDR, body)
+        found = (read_interface(got, index) for got in dumped)
+        return tuple(entry for entry in found if entry is not None)
+
+    def local_address(self, toward: IpAddress) -> IpAddress | None:
+        """The address a packet to `toward` leaves from; None without a route."""
+        request = local_address_request(toward)
+        got = self._netlink.get(request.type, request.body)
+        return read_local_address(got) if got else None
+
+
+def _kernel_version() -> tuple[int, int]:
+    found = re.match(r"(\d+)\.(\d+)", platform.release())
+    return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -1,0 +1,246 @@
+"""The kernel's tables: read what is ours, carry out what `diff` says.
+
+Theory of operation. No decision is taken here. Operations go to the kernel in their
+order, in batches on one netlink socket; a refused one is reported by itself and stops
+nothing. What is put on a link is put only when the link bears our mark, so a stranger
+with our name loses nothing.
+
+Three things are more than one message. A link is made and marked in one send (see
+`navstar.netlink_links`). An IPv6 address that is there in another form goes first,
+because the kernel would keep its old prefix. A route is first put so that it cannot
+replace anything, because the kernel tells routes apart by prefix and metric only;
+what is in its way is then looked at: ours is replaced, a stranger's stays.
+
+pyroute2 is the oracle of the tests, and no more. It filters links on this side of
+the socket (60 ms for 200 of them, at every look), ties its objects to one thread,
+and cannot put two requests into one send.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from navstar.allocation import IpAddress
+from navstar.diff import Delete, Op, Put
+from navstar.kernel_tables import KernelTables, UnderlayDevice
+from navstar.link_surgery import LinkSurgery
+from navstar.netlink_codec import Request
+from navstar.netlink_rows import (
+    PackedRow,
+    delete_request,
+    put_request,
+    replace_request,
+)
+from navstar.netlink_socket import NetlinkSocket, Refusal
+from navstar.tables import Addr, Link, Route, Row, Rule, kernel_key, link_of
+
+__all__ = ["Applied", "Kernel", "LinkInTheWay", "Refused", "UnderlayDevice"]
+
+#: What the kernel answers when the row, its link or its address is not there.
+_GONE = {errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An operation that the kernel turned down.
+
+    Attributes:
+        op: The operation.
+        errno: The kernel's error number.
+        text: What it means here, or the kernel's own words.
+    """
+
+    op: Op
+    errno: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.op}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of the operations.
+
+    Attributes:
+        done: How many hold now, those that held before included.
+        writes: How many of them changed the kernel.
+        refused: The others.
+    """
+
+    done: int = 0
+    writes: int = 0
+    refused: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkInTheWay:
+    """A link that is not ours where one of ours should be."""
+
+    name: str
+    problem: str
+
+
+class Kernel:
+    """The tables of the network namespace it was opened in.
+
+    Calls block: use it from a worker thread. It belongs to no thread, but serves one
+    at a time. Every method raises OSError when the netlink socket itself fails; it
+    can be closed and a new one opened then.
+    """
+
+    def __init__(self) -> None:
+        self._netlink = NetlinkSocket()
+        self._tables = KernelTables(self._netlink)
+
+    @property
+    def port(self) -> int:
+        """By this, `KernelWatch` knows the notifications of our own writes."""
+        return self._netlink.port
+
+    def close(self) -> None:
+        """Close the socket. What is in the kernel stays."""
+        self._netlink.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def dump(self) -> frozenset[Row]:
+        """Every row that bears our mark, also those of VTEPs that are no more.
+
+        `navstar down` is `apply(diff(frozenset(), dump()))`.
+        """
+        return self._tables.rows()
+
+    def links_in_the_way(self, desired: Iterable[Row]) -> tuple[LinkInTheWay, ...]:
+        """Links of others that have the name, or the VXLAN, of a desired one."""
+        wanted = [row for row in desired if isinstance(row, Link)]
+        return tuple(
+            LinkInTheWay(row.name, problem)
+            for row in sorted(wanted, key=str)
+            if (problem := self._tables.problem_with(row)) is not None
+        )
+
+    def apply(self, ops: Iterable[Op]) -> Applied:
+        """Carry out operations in order; each is done or reported."""
+        return _Pass(self._netlink, self._tables).carry_out(ops)
+
+    def underlay(self, agent_ip: IpAddress) -> UnderlayDevice | None:
+        """The device that has the address, or None."""
+        index = self._tables.addresses().get(agent_ip)
+        link = self._tables.link_at(index) if index is not None else None
+        return UnderlayDevice(link.name, link.mtu) if link else None
+
+    def local_address(self, toward: IpAddress) -> IpAddress | None:
+        """The address that packets to `toward` leave from; None without a route."""
+        return self._tables.local_address(toward)
+
+    def host_addresses(self) -> frozenset[IpAddress]:
+        """All addresses of the host but loopback, link-local ones and its VTEPs'."""
+        vteps = {link.number for link in self._tables.own_links().values()}
+        return frozenset(
+            address
+            for address, index in self._tables.addresses().items()
+            if index not in vteps and not (address.is_loopback or address.is_link_local)
+        )
+
+
+class _Pass:
+    """One run of `apply`."""
+
+    def __init__(self, netlink: NetlinkSocket, tables: KernelTables) -> None:
+        self._netlink = netlink
+        self._tables = tables
+        self._surgery = LinkSurgery(netlink, tables)
+        self._batch: list[tuple[Op, Request]] = []
+        self._contested: list[tuple[Op, Route | Rule]] = []
+        self._refused: list[Refused] = []
+        self._done = self._writes = 0
+
+    def carry_out(self, ops: Iterable[Op]) -> Applied:
+        for op in ops:
+            match op.row:
+                case Link() | Addr() as row:
+                    self._flush()
+                    outcome = (
+                        self._surgery.put(row)
+                        if isinstance(op, Put)
+                        else self._surgery.delete(row)
+                    )
+                    self._note(op, outcome)
+                case row:
+                    if self._batch and type(op) is not type(self._batch[-1][0]):
+                        self._flush()
+                    self._queue(op, row)
+        self._flush()
+        return Applied(self._done, self._writes, tuple(self._refused))
+
+    def _queue(self, op: Op, row: PackedRow) -> None:
+        name = link_of(row)
+        index = self._surgery.own_index(name) if name else 0
+        if index is None and isinstance(op, Delete) and isinstance(row, Route):
+            # Marked as ours on a link that is not: the mark is on the route.
+            index = self._surgery.any_index(row.link)
+        if index is None:
+            text = f"{name} is not there, or not navstar's"
+            self._note(op, Refusal(errno.ENODEV, text))
+        elif isinstance(op, Put):
+            self._batch.append((op, put_request(row, index)))
+        else:
+            self._batch.append((op, delete_request(row, index)))
+
+    def _flush(self) -> None:
+        if not self._batch:
+            return
+        batch, self._batch = self._batch, []
+        refused = self._netlink.transact([request for _, request in batch])
+        for position, (op, _) in enumerate(batch):
+            refusal = refused.get(position)
+            if (
+                refusal is not None
+                and refusal.errno == errno.EEXIST
+                and isinstance(op.row, Route | Rule)
+            ):
+                self._contested.append((op, op.row))
+            else:
+                self._note(op, refusal)
+        self._settle_contested()
+
+    def _note(self, op: Op, refusal: Refusal | None) -> None:
+        if refusal is None:
+            self._done += 1
+            self._writes += 1
+        elif isinstance(op, Delete) and refusal.errno in _GONE:
+            self._done += 1
+        else:
+            self._refused.append(Refused(op, refusal.errno, str(refusal)))
+
+    def _settle_contested(self) -> None:
+        """Rows that were there already: ours to replace, or a stranger's to leave."""
+        if not self._contested:
+            return
+        contested, self._contested = self._contested, []
+        ours = {kernel_key(row): row for row in self._tables.routes_and_rules()}
+        for op, row in contested:
+            found = ours.get(kernel_key(row))
+            if found == row:
+                self._done += 1
+            elif isinstance(row, Route) and isinstance(found, Route):
+                index = self._surgery.own_index(row.link) or 0
+                refused = self._netlink.transact([replace_request(row, index)])
+                self._note(op, refused.get(0))
+            else:
+                text = "one with this prefix and metric exists that is not navstar's"
+                self._refused.append(Refused(op, errno.EEXIST, text))
