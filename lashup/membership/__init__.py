@@ -1,0 +1,44 @@
+"""Who is in the cluster: SWIM with Lifeguard, over datagrams. Knows nothing of data."""
+
+from lashup.membership.config import LAN, LOCAL, WAN, MembershipConfig
+from lashup.membership.events import (
+    Changed,
+    Conflict,
+    Effect,
+    Failed,
+    Joined,
+    Left,
+    MemberEvent,
+    Reaped,
+    Remember,
+    Returned,
+    RiderHeard,
+    Suspected,
+)
+from lashup.membership.member import Liveness, Member
+from lashup.membership.record import NodeRecord, record_untrusted
+from lashup.membership.swim import Swim
+
+__all__ = (
+    "LAN",
+    "LOCAL",
+    "WAN",
+    "Changed",
+    "Conflict",
+    "Effect",
+    "Failed",
+    "Joined",
+    "Left",
+    "Liveness",
+    "Member",
+    "MemberEvent",
+    "MembershipConfig",
+    "NodeRecord",
+    "Reaped",
+    "Remember",
+    "Returned",
+    "RiderHeard",
+    "Suspected",
+    "Swim",
+    "record_untrusted",
+)

@@ -1,0 +1,337 @@
+"""Everything a node believes about the cluster, and how a belief changes.
+
+Theory of operation
+-------------------
+A belief about a member takes effect when it is greater than the one that is held
+(member.py has the order). It then goes into the member list, onto the queue of
+updates that ride on packets, and out as an event. Suspects have a clock; when it
+runs out, the belief DOWN takes effect like any other.
+
+About itself a node believes nothing but its own word: whatever is said of it that
+its own word does not outdo, it outdoes, by a later incarnation, or by a later
+epoch where somebody knows a later life of it.
+
+What has been reaped is held against: a belief about that life or an earlier one is
+refused, whoever says so. The node itself, told of it, begins a new epoch.
+
+This is the only file that changes what is believed. It sends nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lashup.machine import NEVER, Address, NodeId
+from lashup.membership.config import MembershipConfig
+from lashup.membership.deadlines import Deadlines
+from lashup.membership.dissemination import Dissemination
+from lashup.membership.events import (
+    Changed,
+    Conflict,
+    Failed,
+    Joined,
+    Left,
+    MemberEvent,
+    Reaped,
+    Remember,
+    Returned,
+    Suspected,
+)
+from lashup.membership.health import LocalHealth
+from lashup.membership.member import Belief, Liveness, Member
+from lashup.membership.member_list import MemberList
+from lashup.membership.record import COUNTER_LIMIT, NodeRecord
+from lashup.membership.suspicion import Suspicions, ladder
+
+
+class Reaction(enum.Enum):
+    """What hearing a belief came to."""
+
+    #: It was held already, or something greater is.
+    NOTHING = enum.auto()
+    #: It took effect.
+    NEWS = enum.auto()
+    #: It was about this node, and this node has outdone it.
+    REFUTED = enum.auto()
+    #: It is about a life that was reaped.
+    REFUSED = enum.auto()
+
+
+class Beliefs:
+    """The beliefs of one node.
+
+    Args:
+        record: What the node says of itself.
+        config: Timing and limits.
+        now: The time.
+    """
+
+    def __init__(
+        self, record: NodeRecord, config: MembershipConfig, *, now: float
+    ) -> None:
+        self.me = record
+        self.members = MemberList(
+            record, hash_key=config.hash_key, reaped_limit=config.reaped_limit
+        )
+        self.suspicions = Suspicions()
+        self.updates = Dissemination()
+        self.health = LocalHealth(limit=config.health_limit)
+        #: When the table last changed, and how many beliefs have taken effect.
+        self.news_at = now
+        self.news = 0
+        self.refutations = 0
+        self.accusations = 0
+        self._config = config
+        self._arrivals: list[NodeId] = []
+        self._events: list[MemberEvent] = []
+        self._reaping: Deadlines[NodeId] = Deadlines()
+        self._remember_at = NEVER
+        self._remembered_at = -NEVER
+        self._outbid_at = -NEVER
+        self._utter_own(record, Liveness.ALIVE, now=now)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether this node has said goodbye."""
+        return self._own().liveness is Liveness.LEFT
+
+    def next_wakeup(self) -> float:
+        """When `expire` has something to do."""
+        return min(
+            self.suspicions.next_wakeup(), self._reaping.next_at(), self._remember_at
+        )
+
+    def take_events(self) -> list[MemberEvent]:
+        """What has changed since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def take_arrivals(self) -> list[NodeId]:
+        """The members that have become live since the last call."""
+        arrivals, self._arrivals = self._arrivals, []
+        return arrivals
+
+    def believe(self, belief: Belief, *, now: float) -> Reaction:
+        """Hear one belief; it takes effect if it is greater than the one held."""
+        if belief.record.id == self.me.id:
+            return self._hear_of_myself(belief, now=now)
+        if self.members.is_reaped(belief):
+            return Reaction.REFUSED
+        known = self.members.get(belief.record.id)
+        if known is None or belief.precedence > known.precedence:
+            self._adopt(belief, known, now=now)
+            return Reaction.NEWS
+        if belief.precedence == known.precedence:
+            self._confirm(belief)
+        return Reaction.NOTHING
+
+    def doubt(self, node: NodeId, *, now: float) -> None:
+        """This node has probed a member in vain; a member that is not live is kept."""
+        member = self.members.live_peer(node)
+        if member is not None:
+            self.accusations += 1
+            accusation = Belief(member.record, Liveness.SUSPECT, self.me.id)
+            self.believe(accusation, now=now)
+
+    def held(self, node: NodeId) -> Belief | None:
+        """What this node would tell another about a member."""
+        member = self.members.get(node)
+        if member is None:
+            return None
+        if member.liveness in (Liveness.SUSPECT, Liveness.DOWN):
+            return Belief(member.record, member.liveness, self.me.id)
+        return Belief(member.record, member.liveness)
+
+    def met(self, node: NodeId, address: Address, *, now: float) -> None:
+        """A member introduced itself from this address: no earlier holder is there.
+
+        Another identity of the same name at that address has been replaced.
+        """
+        newcomer = self.members.live_peer(node)
+        if newcomer is None:
+            return
+        for other in self.members.at_address(address):
+            if other.id not in (node, self.me.id) and other.name == newcomer.name:
+                self.believe(Belief(other.record, Liveness.LEFT), now=now)
+
+    def set_tags(self, tags: Mapping[str, str], *, now: float) -> None:
+        """Say something else of this node.
+
+        Raises:
+            LimitExceeded: More than the tags' limit. Nothing has changed.
+        """
+        incarnation = self.me.incarnation + 1
+        record = replace(self.me, tags=tags, incarnation=incarnation)
+        self._utter_own(record, Liveness.ALIVE, now=now)
+        self._events.append(Changed(self._own()))
+
+    def leave(self, *, now: float) -> None:
+        """Say goodbye."""
+        self._utter_own(self.me, Liveness.LEFT, now=now)
+
+    def hear_obituary(self, epoch: int, *, now: float) -> None:
+        """Somebody has reaped this node's life: begin a new one."""
+        if epoch >= self.me.epoch and not self.is_leaving:
+            self._outdo(epoch + 1, 0, now=now)
+
+    def expire(self, *, now: float) -> list[Remember]:
+        """Give up suspects and forget members whose time is over."""
+        for node in self.suspicions.take_expired(now=now):
+            member = self.members.get(node)
+            if member is not None:
+                down = Belief(member.record, Liveness.DOWN, self.me.id)
+                self.believe(down, now=now)
+        for node in self._reaping.take_due(now):
+            self.updates.discard(node)
+            self._events.append(Reaped(self.members.reap(node)))
+            self._set_changed(now)
+        return self._remember(now=now)
+
+    def _adopt(self, belief: Belief, known: Member | None, *, now: float) -> None:
+        liveness, record = belief.liveness, belief.record
+        since = now
+        if known is not None and known.liveness is liveness:
+            since = known.since
+        member = Member(record, liveness, since)
+        self.members.put(member)
+        self.updates.put(member.id, belief.encode())
+        self.news += 1
+        self.news_at = now
+        self._time_out(belief, known, now=now)
+        self._announce(member, known)
+        if known is None or known.addresses != record.addresses:
+            self._set_changed(now)
+        if liveness.is_live:
+            if known is None or not known.liveness.is_live:
+                self._arrivals.append(member.id)
+            if known is None or known.epoch != member.epoch:
+                self._claim_name(member, now=now)
+
+    def _confirm(self, belief: Belief) -> None:
+        """Somebody else says the same: of a suspicion, that is worth gossip."""
+        node, accuser = belief.record.id, belief.accuser
+        if accuser is not None and self.suspicions.confirm(node, accuser):
+            self.updates.put(node, belief.encode())
+
+    def _time_out(self, belief: Belief, known: Member | None, *, now: float) -> None:
+        """Start and stop the clocks that go with a belief."""
+        node, config = belief.record.id, self._config
+        self._reaping.discard(node)
+        if belief.liveness is not Liveness.SUSPECT:
+            self.suspicions.end(node)
+        elif belief.accuser is not None:
+            rungs = ladder(self.members.live_count, config=config)
+            self.suspicions.start(node, belief.accuser, ladder=rungs, now=now)
+        if belief.liveness is Liveness.DOWN:
+            self._reaping.set(node, now + config.reap_down_after)
+        elif belief.liveness is Liveness.LEFT:
+            self._reaping.set(node, now + config.reap_left_after)
+            if known is not None and known.liveness is not Liveness.LEFT:
+                self._set_changed(now)
+
+    def _announce(self, member: Member, known: Member | None) -> None:
+        events = self._events
+        was = None if known is None else known.liveness
+        match member.liveness:
+            case Liveness.DOWN:
+                if was is not None and was.is_live:
+                    events.append(Failed(member))
+            case Liveness.LEFT:
+                if was is not None:
+                    events.append(Left(member))
+            case Liveness.ALIVE | Liveness.SUSPECT:
+                if known is None:
+                    events.append(Joined(member))
+                elif not known.liveness.is_live:
+                    events.append(Returned(member))
+                elif known.liveness > member.liveness or _differ(known, member):
+                    events.append(Changed(member))
+                if member.liveness is Liveness.SUSPECT and was is not Liveness.SUSPECT:
+                    events.append(Suspected(member))
+
+    def _claim_name(self, member: Member, *, now: float) -> None:
+        """A new life of a member: does it replace, or contest, another of its name?"""
+        for other in self.members.named(member.name):
+            if other.id == member.id or not other.liveness.is_live:
+                continue
+            replaces = other.epoch < member.epoch and other.id != self.me.id
+            if replaces and set(other.addresses) & set(member.addresses):
+                self.believe(Belief(other.record, Liveness.LEFT), now=now)
+                continue
+            loser, keeper = sorted((member, other), key=lambda m: (m.epoch, m.id))
+            self._events.append(Conflict(loser, keeper))
+
+    def _hear_of_myself(self, belief: Belief, *, now: float) -> Reaction:
+        said = belief.record
+        mine = (self.me.epoch, self.me.incarnation)
+        if self.is_leaving or (said.epoch, said.incarnation) < mine:
+            return Reaction.NOTHING
+        if belief.liveness is Liveness.ALIVE:
+            # Our own word, a later life than we remember, or a copy of us that runs
+            # elsewhere. Two copies would outbid each other as fast as they can.
+            if said == self.me or now < self._outbid_at + self._config.probe_period:
+                return Reaction.NOTHING
+            self._outbid_at = now
+        else:
+            self.health.refuted()
+            self.refutations += 1
+        if max(said.epoch, said.incarnation) + 1 >= COUNTER_LIMIT:
+            return Reaction.NOTHING
+        if said.epoch == self.me.epoch:
+            self._outdo(said.epoch, said.incarnation + 1, now=now)
+        else:
+            self._outdo(said.epoch + 1, 0, now=now)
+        return Reaction.REFUTED
+
+    def _outdo(self, epoch: int, incarnation: int, *, now: float) -> None:
+        is_new_life = epoch != self.me.epoch
+        record = replace(self.me, epoch=epoch, incarnation=incarnation)
+        self._utter_own(record, Liveness.ALIVE, now=now)
+        if is_new_life:
+            self._events.append(Changed(self._own()))
+
+    def _utter_own(self, record: NodeRecord, liveness: Liveness, *, now: float) -> None:
+        self.me = record
+        known = self.members.get(record.id)
+        since = now if known is None or known.liveness != liveness else known.since
+        self.members.put(Member(record, liveness, since))
+        self.updates.put(record.id, Belief(record, liveness).encode())
+        self.news += 1
+        self.news_at = now
+
+    def _own(self) -> Member:
+        own = self.members.get(self.me.id)
+        assert own is not None  # noqa: S101  # put there when we were made
+        return own
+
+    def _set_changed(self, now: float) -> None:
+        """Members worth remembering came or went: say so, but not too often."""
+        if self._remember_at == NEVER:
+            earliest = self._remembered_at + self._config.remember_period
+            self._remember_at = max(now, earliest)
+
+    def _remember(self, *, now: float) -> list[Remember]:
+        if now < self._remember_at:
+            return []
+        self._remember_at = NEVER
+        self._remembered_at = now
+        records = tuple(
+            member.record
+            for member in self.members
+            if member.id != self.me.id and member.liveness is not Liveness.LEFT
+        )
+        return [Remember(records)]
+
+
+def _differ(known: Member, member: Member) -> bool:
+    """Whether a record says something else, other than its incarnation."""
+    old, new = known.record, member.record
+    return (old.epoch, old.name, old.addresses, old.tags, old.versions) != (
+        new.epoch,
+        new.name,
+        new.addresses,
+        new.tags,
+        new.versions,
+    )

@@ -1,0 +1,188 @@
+"""The members this node knows, and the hash by which two nodes compare them.
+
+The hash covers the live members and their records. Suspicion is not in it, for it
+is an opinion that passes. Members that are down or have left are not in it either,
+so that forgetting them one by one makes no two tables differ.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from random import Random
+from typing import TypeVar
+
+from lashup.machine import Address, NodeId
+from lashup.membership.member import Belief, Liveness, Member
+from lashup.membership.record import NodeRecord
+from lashup.reconcile import Summary, keyed_hash
+from lashup.wire.readers import NODE_ID_SIZE
+
+KeyT = TypeVar("KeyT")
+
+
+class MemberList:
+    """All members, this node included, and those that were reaped.
+
+    Reading is O(1) or amortised so: the sorted order of the live ones and the
+    hash are kept up to date as members change.
+
+    Args:
+        me: The node's own record: its id is never a peer, and its addresses show
+            which families it can send to.
+        hash_key: Keys the hash; the same on all members.
+        reaped_limit: Lives that are remembered to be over, at most.
+    """
+
+    def __init__(self, me: NodeRecord, *, hash_key: bytes, reaped_limit: int) -> None:
+        self.summary = Summary(key_size=NODE_ID_SIZE, hash_key=hash_key)
+        #: Those that were forgotten as they were last seen, the longest ago first.
+        self.reaped: dict[NodeId, Member] = {}
+        #: Those that are down, in the order in which they became so.
+        self.down: dict[NodeId, None] = {}
+        self._me = me.id
+        self._families = {_is_v6(address) for address in me.addresses}
+        self._hash_key = hash_key
+        self._reaped_limit = reaped_limit
+        self._members: dict[NodeId, Member] = {}
+        self._live: list[NodeId] = []
+        self._alive_count = 0
+        self._live_view: tuple[NodeId, ...] | None = None
+        self._at: dict[Address, set[NodeId]] = {}
+        self._named: dict[str, set[NodeId]] = {}
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self._members.values())
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def get(self, node: NodeId) -> Member | None:
+        """What we know of a node."""
+        return self._members.get(node)
+
+    @property
+    def troubled(self) -> bool:
+        """Whether any member is not simply alive."""
+        return self._alive_count != len(self._members)
+
+    @property
+    def live_count(self) -> int:
+        """How many are alive or suspect, this node included."""
+        return len(self._live)
+
+    @property
+    def live(self) -> tuple[NodeId, ...]:
+        """Those that are alive or suspect, sorted."""
+        if self._live_view is None:
+            self._live_view = tuple(self._live)
+        return self._live_view
+
+    def live_peer(self, node: NodeId) -> Member | None:
+        """A member other than this node that is alive or suspect."""
+        member = self._members.get(node)
+        if member is None or node == self._me or not member.liveness.is_live:
+            return None
+        return member
+
+    def put(self, member: Member) -> None:
+        """Replace what is known of a node."""
+        known = self._members.get(member.id)
+        if known is not None:
+            self._unindex(known)
+        self._members[member.id] = member
+        self._alive_count += member.liveness is Liveness.ALIVE
+        self.reaped.pop(member.id, None)
+        if member.liveness.is_live:
+            if known is None or not known.liveness.is_live:
+                insort(self._live, member.id)
+                self._live_view = None
+            if self._differs(known, member):
+                record_hash = keyed_hash(self._hash_key, member.record.encoded)
+                self.summary.put(member.id, record_hash)
+        elif known is not None and known.liveness.is_live:
+            del self._live[bisect_left(self._live, member.id)]
+            self._live_view = None
+            self.summary.discard(member.id)
+        if member.liveness is Liveness.DOWN:
+            self.down[member.id] = None
+        else:
+            self.down.pop(member.id, None)
+        for address in member.addresses:
+            self._at.setdefault(address, set()).add(member.id)
+        self._named.setdefault(member.name, set()).add(member.id)
+
+    def reap(self, node: NodeId) -> Member:
+        """Forget a member that is down or has left, but not that its life is over.
+
+        Of more than the limit, those that were reaped longest ago are forgotten
+        altogether.
+        """
+        member = self._members.pop(node)
+        self._unindex(member)
+        self.down.pop(node, None)
+        self.reaped[node] = member
+        if len(self.reaped) > self._reaped_limit:
+            del self.reaped[next(iter(self.reaped))]
+        return member
+
+    def is_reaped(self, belief: Belief) -> bool:
+        """Whether a belief is about a life that was forgotten, or an earlier one."""
+        reaped = self.reaped.get(belief.record.id)
+        return reaped is not None and belief.record.epoch <= reaped.epoch
+
+    def address_of(self, member: Member) -> Address:
+        """Where to send what is for a member: its first address of a family of ours."""
+        for address in member.addresses:
+            if _is_v6(address) in self._families:
+                return address
+        return member.addresses[0]
+
+    def at_address(self, address: Address) -> list[Member]:
+        """The members that say they listen there, in order of their ids."""
+        return [self._members[node] for node in sorted(self._at.get(address, ()))]
+
+    def named(self, name: str) -> list[Member]:
+        """The members of one name, in order of their ids."""
+        return [self._members[node] for node in sorted(self._named.get(name, ()))]
+
+    def sample(
+        self, count: int, *, without: frozenset[NodeId], rng: Random
+    ) -> list[Member]:
+        """Some live peers at random, fewer if there are not as many.
+
+        Costs in proportion to `count` where the cluster is large, not to its size.
+        """
+        excluded = without | {self._me}
+        if len(self._live) <= 4 * (count + len(excluded)):
+            peers = [node for node in self._live if node not in excluded]
+            return [self._members[n] for n in rng.sample(peers, min(count, len(peers)))]
+        chosen: dict[NodeId, Member] = {}
+        while len(chosen) < count:
+            node = self._live[rng.randrange(len(self._live))]
+            if node not in excluded:
+                chosen[node] = self._members[node]
+        return list(chosen.values())
+
+    def _differs(self, known: Member | None, member: Member) -> bool:
+        if known is None or not known.liveness.is_live:
+            return True
+        return known.record != member.record
+
+    def _unindex(self, member: Member) -> None:
+        self._alive_count -= member.liveness is Liveness.ALIVE
+        for address in member.addresses:
+            _remove(self._at, address, member.id)
+        _remove(self._named, member.name, member.id)
+
+
+def _is_v6(address: Address) -> bool:
+    return ":" in address[0]
+
+
+def _remove(index: dict[KeyT, set[NodeId]], key: KeyT, node: NodeId) -> None:
+    nodes = index.get(key)
+    if nodes is not None:
+        nodes.discard(node)
+        if not nodes:
+            del index[key]

@@ -1,0 +1,141 @@
+"""Payloads: a message, the sender's header, and whatever gossip still fits.
+
+Nothing leaves a node but through here, so every packet says who sends it, and none
+leaves with room to spare while there is something to say. News goes out at once to
+a few members at random, and again every gossip period while any of it is still to
+be sent.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from lashup.errors import LimitExceeded
+from lashup.machine import NEVER, Address, Send
+from lashup.membership.beliefs import Beliefs
+from lashup.membership.config import MembershipConfig
+from lashup.membership.dissemination import transmissions
+from lashup.membership.member import Liveness
+from lashup.membership.messages import (
+    RIDER_LIMIT,
+    Ack,
+    Gossip,
+    Header,
+    Message,
+    Ping,
+    encode_packet,
+)
+
+#: Bytes that the list of gossip itself takes beyond an empty one.
+_LIST_FRAMING = 4
+
+
+class Piggyback:
+    """Makes the payloads of one node, and gossips.
+
+    Args:
+        beliefs: Read for the header; its queue of updates is sent from.
+        config: Timing and the size of payloads.
+        rng: Chooses whom to gossip to.
+    """
+
+    def __init__(
+        self, beliefs: Beliefs, config: MembershipConfig, *, rng: Random
+    ) -> None:
+        #: Payloads by kind of message.
+        self.sent: dict[str, int] = {}
+        self._rider = b""
+        self._beliefs = beliefs
+        self._config = config
+        self._rng = rng
+        self._gossip_at = NEVER
+        self._gossiped_at = -NEVER
+        self._news_gossiped = 0
+
+    @property
+    def rider(self) -> bytes:
+        """What rides on every ping and every ack."""
+        return self._rider
+
+    @rider.setter
+    def rider(self, rider: bytes) -> None:
+        if len(rider) > RIDER_LIMIT:
+            raise LimitExceeded(f"a rider of more than {RIDER_LIMIT} bytes")
+        self._rider = rider
+
+    def next_wakeup(self) -> float:
+        """When `gossip` has something to do."""
+        return self._gossip_at
+
+    def load(self, to: Address, message: Message) -> Send:
+        """Make one payload."""
+        kind = type(message).__name__.lower()
+        self.sent[kind] = self.sent.get(kind, 0) + 1
+        me = self._beliefs.me
+        carries_rider = isinstance(message, (Ping, Ack))
+        header = Header(
+            me.id,
+            me.epoch,
+            me.incarnation,
+            self._beliefs.members.summary.root,
+            self._rider if carries_rider else b"",
+        )
+        payload = encode_packet(header, (), message)
+        if carries_rider or isinstance(message, Gossip):
+            budget = self._config.max_payload - len(payload) - _LIST_FRAMING
+            gossip = self._gossip_for(to, budget)
+            if gossip:
+                payload = encode_packet(header, gossip, message)
+        return Send(to, payload)
+
+    def gossip(self, *, now: float) -> list[Send]:
+        """Spread news at once, and what is left of it once a gossip period."""
+        if self._beliefs.news != self._news_gossiped:
+            self._news_gossiped = self._beliefs.news
+            soon = max(now, self._gossiped_at + self._config.gossip_spacing)
+            self._gossip_at = min(self._gossip_at, soon)
+        if self._gossip_at > now:
+            return []
+        peers = self._beliefs.members.sample(
+            self._config.gossip_nodes, without=frozenset(), rng=self._rng
+        )
+        sends = [
+            self.load(self._beliefs.members.address_of(peer), Gossip())
+            for peer in peers
+            if self._beliefs.updates
+        ]
+        self._gossiped_at = now
+        more = len(self._beliefs.updates) > 0 and len(peers) > 0
+        self._gossip_at = now + self._config.gossip_period if more else NEVER
+        return sends
+
+    def _gossip_for(self, to: Address, budget: int) -> list[bytes]:
+        """What is said of the one who receives it, if it needs to know; then news."""
+        first = self._doubts_about(to)
+        if first is not None and len(first) + _LIST_FRAMING <= budget:
+            budget -= len(first) + _LIST_FRAMING
+            return [first, *self._news(budget)]
+        return self._news(budget)
+
+    def _news(self, budget: int) -> list[bytes]:
+        updates = self._beliefs.updates
+        if not updates:
+            return []
+        limit = transmissions(
+            self._beliefs.members.live_count, multiplier=self._config.retransmissions
+        )
+        return updates.take(budget, limit=limit)
+
+    def _doubts_about(self, to: Address) -> bytes | None:
+        """What the receiver should refute, where nobody there is alive to us.
+
+        Source: Lifeguard, section IV.C, the buddy system.
+        """
+        members = self._beliefs.members
+        if not members.troubled:
+            return None
+        there = members.at_address(to)
+        if not there or any(m.liveness is Liveness.ALIVE for m in there):
+            return None
+        belief = self._beliefs.held(there[0].id)
+        return None if belief is None else belief.encode()

@@ -1,0 +1,187 @@
+"""What a packet that came in comes to: what is believed of it, and what is answered.
+
+A packet is taken apart in this order: the walk's questions and answers, which are
+checked here because only the walk can read them; gossip; the sender's introduction
+and header; the message proper. So an ack is sent with whatever the ping has taught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lashup.machine import Address, NodeId
+from lashup.membership.beliefs import Beliefs, Reaction
+from lashup.membership.leaving import Leaving
+from lashup.membership.member import Belief, Liveness
+from lashup.membership.messages import (
+    Ack,
+    Answer,
+    Ask,
+    Gossip,
+    Header,
+    Letter,
+    Nack,
+    Obituary,
+    Packet,
+    Ping,
+    PingRequest,
+    Want,
+)
+from lashup.membership.messages import Beliefs as Told
+from lashup.membership.probe import Prober
+from lashup.membership.reconciliation import Reconciliation
+from lashup.membership.relay import Relays
+
+#: Encoded beliefs that are recognised and passed over when they come again.
+_SEEN_LIMIT = 4096
+
+
+class Reception:
+    """Hands what comes in to the part that it is for.
+
+    Args:
+        beliefs: Told what packets say.
+        prober: Told of acks and nacks.
+        relays: Told of acks and requests.
+        leaving: Told of acks.
+        reconciliation: Told of table hashes, answers and beliefs.
+    """
+
+    def __init__(
+        self,
+        beliefs: Beliefs,
+        *,
+        prober: Prober,
+        relays: Relays,
+        leaving: Leaving,
+        reconciliation: Reconciliation,
+    ) -> None:
+        #: Encoded gossip that was heard before.
+        self.seen: dict[bytes, None] = {}
+        self._beliefs = beliefs
+        self._prober = prober
+        self._relays = relays
+        self._leaving = leaving
+        self._reconciliation = reconciliation
+
+    def walk_untrusted(
+        self, packet: Packet, sender: Address, *, now: float
+    ) -> list[Letter]:
+        """Deal with a walk's question or answer. To be called first.
+
+        Raises:
+            MalformedDatagram: Neither. Nothing has changed.
+        """
+        match packet.message:
+            case Ask(body):
+                answer = self._beliefs.members.summary.answer_untrusted(body)
+                return [(sender, Answer(answer))]
+            case Answer() as answered:
+                return self._reconciliation.answered_untrusted(
+                    answered, peer=packet.header.sender, now=now
+                )
+            case _:
+                return []
+
+    def hear(self, packet: Packet, sender: Address, *, now: float) -> list[Letter]:
+        """Believe what the packet carries, and what its header shows."""
+        letters: list[Letter] = []
+        for encoded, belief in packet.gossip:
+            self.seen[encoded] = None
+            letters += self._believe(belief, sender, now=now)
+        if len(self.seen) > _SEEN_LIMIT:
+            self.seen.clear()
+        if packet.record is not None:
+            introduced = Belief(packet.record, Liveness.ALIVE)
+            letters += self._believe(introduced, sender, now=now)
+            self._beliefs.met(packet.record.id, sender, now=now)
+        return letters + self._meet(packet.header, sender, now=now)
+
+    def respond(self, packet: Packet, sender: Address, *, now: float) -> list[Letter]:
+        """Do what the message proper asks for."""
+        me, header = self._beliefs.me, packet.header
+        match packet.message:
+            case Ping(seq, target) if target is None or target == me.id:
+                record = None if packet.record is None else me.encoded
+                return [(sender, Ack(seq, me.id, record))]
+            case Ack(seq, target):
+                return self._acked(seq, target, header, sender, now=now)
+            case PingRequest() as request:
+                return self._relays.begin(request, sender, now=now)
+            case Nack(seq):
+                self._prober.nacked(seq, sender=header.sender)
+            case Want(nodes):
+                return self._reconciliation.tell(nodes, sender)
+            case Told(beliefs):
+                return self._told(beliefs, header.sender, sender, now=now)
+            case Obituary(node, epoch) if node == me.id:
+                self._beliefs.hear_obituary(epoch, now=now)
+            case _:
+                pass  # Gossip, a walk's question, or what is meant for another node.
+        return []
+
+    def _believe(self, belief: Belief, sender: Address, *, now: float) -> list[Letter]:
+        match self._beliefs.believe(belief, now=now):
+            case Reaction.REFUTED:
+                return [(sender, Gossip())]
+            case Reaction.REFUSED:
+                node = belief.record.id
+                epoch = self._beliefs.members.reaped[node].epoch
+                return [(belief.record.addresses[0], Obituary(node, epoch))]
+            case Reaction.NEWS | Reaction.NOTHING:
+                return []
+
+    def _meet(self, header: Header, sender: Address, *, now: float) -> list[Letter]:
+        """Compare what the sender's header says of it with what we believe."""
+        member = self._beliefs.members.get(header.sender)
+        if member is None:
+            reaped = self._beliefs.members.reaped.get(header.sender)
+            if reaped is not None and header.epoch <= reaped.epoch:
+                return [(sender, Obituary(header.sender, reaped.epoch))]
+            return [(sender, Want((header.sender,)))]
+        if (member.epoch, member.incarnation) < (header.epoch, header.incarnation):
+            return [(sender, Want((header.sender,)))]
+        if member.epoch > header.epoch:
+            # It does not know how far its own epoch had come.
+            return self._reconciliation.tell((header.sender,), sender)
+        if member.liveness is Liveness.SUSPECT:
+            self._beliefs.suspicions.restart(header.sender, now=now)
+        return []
+
+    def _acked(
+        self, seq: int, target: NodeId, header: Header, sender: Address, *, now: float
+    ) -> list[Letter]:
+        self._prober.acked(seq, target, sender=header.sender, now=now)
+        self._leaving.acked(seq, header.sender)
+        letters = self._relays.acked(seq, target)
+        if self._beliefs.members.live_peer(header.sender) is not None:
+            letters += self._reconciliation.compare(
+                header.table_hash, peer=header.sender, address=sender, now=now
+            )
+        return letters
+
+    def _told(
+        self, beliefs: Iterable[Belief], teller: NodeId, sender: Address, *, now: float
+    ) -> list[Letter]:
+        letters: list[Letter] = []
+        for told in beliefs:
+            node = told.record.id
+            belief = self._reconciliation.softened(told, teller=teller)
+            if belief is not None:
+                news_before = self._beliefs.news
+                letters += self._believe(belief, sender, now=now)
+                if self._beliefs.news != news_before and node != self._beliefs.me.id:
+                    letters += self._pass_on(belief)
+            letters += self._reconciliation.told(node, now=now)
+        return letters
+
+    def _pass_on(self, belief: Belief) -> list[Letter]:
+        """News that came by a walk: who is to hear of it?"""
+        if self._reconciliation.brings_old_news(belief.record.id):
+            self._beliefs.updates.discard(belief.record.id)
+        if belief.liveness is Liveness.SUSPECT:
+            # The suspect itself, at once: it has been given up somewhere.
+            suspect = self._beliefs.members.get(belief.record.id)
+            if suspect is not None:
+                return [(self._beliefs.members.address_of(suspect), Gossip())]
+        return []
