@@ -36,7 +36,11 @@ _SCHEMA = (
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 
-_WAY_OUT = (
+#: Bytes of the smallest page. SQLite would take less for a new database.
+_SMALLEST = 512
+
+#: What an operator can do about damage.
+WAY_OUT = (
     "Restore it from a backup, or move it away to start as a new node, which gets "
     "the cluster's facts from the others"
 )
@@ -50,7 +54,7 @@ def create(file: Path, cluster: str) -> None:
     """
     log = file.with_name(file.name + "-wal")
     if log.exists():
-        raise StorageError(f"{log}: a log without its database {file.name}. {_WAY_OUT}")
+        raise StorageError(f"{log}: a log without its database {file.name}. {WAY_OUT}")
     new = file.with_name(file.name + ".new")
     with explained(file, "creating"):
         for left_over in file.parent.glob(new.name + "*"):  # of a crash right here
@@ -79,8 +83,8 @@ def open_sound(file: Path, cluster: str) -> sqlite3.Connection:
             as it was.
     """
     with explained(file, "opening"):
-        if not file.stat().st_size:  # SQLite would take it for a new database
-            raise StorageError(f"{file}: empty, so its rows are lost. {_WAY_OUT}")
+        if file.stat().st_size < _SMALLEST:
+            raise StorageError(f"{file}: empty, so its rows are lost. {WAY_OUT}")
         connection = sqlite3.connect(
             file.absolute().as_uri() + "?mode=rw",
             uri=True,
@@ -119,7 +123,7 @@ def _check(connection: sqlite3.Connection, file: Path, cluster: str) -> None:
     # All of it is about to be read anyhow; damage shall show now, not in a week.
     found = value("PRAGMA quick_check(1)")
     if found != "ok":
-        raise StorageError(f"{file}: damaged ({found}). {_WAY_OUT}")
+        raise StorageError(f"{file}: damaged ({found}). {WAY_OUT}")
     label = value("SELECT label FROM cluster")
     if label != cluster:
         raise StorageError(
@@ -137,7 +141,7 @@ def _sync_names(directory: Path) -> None:
         os.close(opened)
 
 
-def primary_code(error: sqlite3.Error) -> int:
+def primary_code(error: BaseException) -> int:
     """SQLite's primary result code; the low byte of the extended one."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
@@ -147,7 +151,7 @@ def explained(file: Path, doing: str) -> Iterator[None]:
     """Turn what the system says into one error, with the file and the way out."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # damaged names are no UTF-8
         match primary_code(error):
             case sqlite3.SQLITE_FULL:
                 way_out = "Free some space; then it goes on"
@@ -160,7 +164,7 @@ def explained(file: Path, doing: str) -> Iterator[None]:
             case sqlite3.SQLITE_IOERR:
                 way_out = "Look at the disk and the kernel's log, then restart"
             case _:
-                way_out = _WAY_OUT
+                way_out = WAY_OUT
         raise StorageError(f"{file}: {doing} failed: {error}. {way_out}") from error
     except OSError as error:
         raise StorageError(

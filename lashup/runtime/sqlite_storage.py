@@ -6,6 +6,10 @@
 Write-ahead log and `synchronous=FULL`: a commit is one sequential write and one
 fsync, and what it acknowledged outlives a loss of power.
 
+Each value has a checksum of key and value behind it. SQLite finds damage to its own
+structure, and to the log, but not to what a row says; a changed fact would spread
+to everybody under the name of the true one.
+
 Source: https://www.sqlite.org/wal.html, https://www.sqlite.org/howtocorrupt.html
 """
 
@@ -13,6 +17,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,10 +25,18 @@ from types import TracebackType
 from lashup.errors import StorageError
 from lashup.machine import Persist
 from lashup.runtime.directory_lock import lock_directory
-from lashup.runtime.sqlite_file import create, explained, open_sound, primary_code
+from lashup.runtime.sqlite_file import (
+    WAY_OUT,
+    create,
+    explained,
+    open_sound,
+    primary_code,
+)
 from lashup.runtime.storage import TABLES, Rows, outcome
 
 DATABASE = "lashup.sqlite3"
+
+_CHECKSUM_SIZE = 4
 
 #: After these the file cannot be trusted until it has been opened, and so checked,
 #: again. A full disk is not among them: SQLite rolls back and the file is sound.
@@ -69,10 +82,7 @@ class SqliteStorage:
         """
         connection = self._require()
         with explained(self._file, "reading"):
-            return {
-                table: dict(connection.execute(f"SELECT key, value FROM {table}"))  # noqa: S608 - a constant
-                for table in TABLES
-            }
+            return {table: self._read(connection, table) for table in TABLES}
 
     def commit(self, batch: Sequence[Persist]) -> None:
         """Make a batch durable: one transaction, one fsync.
@@ -120,6 +130,20 @@ class SqliteStorage:
     ) -> None:
         self.close()
 
+    def _read(self, connection: sqlite3.Connection, table: str) -> dict[bytes, bytes]:
+        rows: dict[bytes, bytes] = {}
+        for key, stored in connection.execute(f"SELECT key, value FROM {table}"):  # noqa: S608 - a constant
+            # Damage may turn any cell into text, a number or NULL.
+            if type(key) is bytes and type(stored) is bytes:
+                value = stored[:-_CHECKSUM_SIZE]
+                if stored == _with_checksum(key, value):
+                    rows[key] = value
+                    continue
+            raise StorageError(
+                f"{self._file}: damaged (a row of {table} has changed). {WAY_OUT}"
+            )
+        return rows
+
     def _require(self) -> sqlite3.Connection:
         if self._connection is None:
             raise StorageError(f"{self._file}: already closed by this node")
@@ -149,13 +173,20 @@ class SqliteStorage:
             self._broken = f"{error}; nor does it roll back: {again}"
 
 
+def _with_checksum(key: bytes, value: bytes) -> bytes:
+    checksum = zlib.crc32(value, zlib.crc32(key))
+    return value + checksum.to_bytes(_CHECKSUM_SIZE, "big")
+
+
 def _write(
     connection: sqlite3.Connection, table: str, rows: Mapping[bytes, bytes | None]
 ) -> None:
     gone = sorted(key for key, value in rows.items() if value is None)
-    kept = sorted(
-        (key, value) for key, value in rows.items() if value is not None
-    )  # in the order of the tree: neighbours share pages
+    kept = sorted(  # in the order of the tree: neighbours share pages
+        (key, _with_checksum(key, value))
+        for key, value in rows.items()
+        if value is not None
+    )
     if gone:
         connection.executemany(
             f"DELETE FROM {table} WHERE key = ?",  # noqa: S608 - a constant
