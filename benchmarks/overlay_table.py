@@ -15,13 +15,20 @@ WALL = 1_700_000_000.0
 
 
 class Agent:
-    """One agent that writes its line, again and again, with another MAC each time."""
+    """One agent that writes its line, again and again, with another MAC each time.
 
-    def __init__(self, number: int) -> None:
+    Args:
+        number: Which agent.
+        store: Its replica; an empty one if not given.
+    """
+
+    def __init__(self, number: int, *, store: Store | None = None) -> None:
         self.field = f"{IPv4Address('44.128.0.1') + number}/12"
         self.node = f"{number:032x}"
         self._number = number
-        self._store = Store(hash_key=b"benchmark", rng=random.Random(number))
+        self._store = store or Store(
+            hash_key=b"benchmark", rng=random.Random(number + 1)
+        )
         self._writes = 0
 
     def write(self) -> Delta:

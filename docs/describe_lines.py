@@ -67,3 +67,20 @@ def wire_channels() -> str:
     lines = ["| channel | |", "|---|---|"]
     lines += [f"| {c.value} | {c.name.lower()} |" for c in Channel]
     return "\n".join(lines)
+
+
+def lab_json() -> str:
+    """The form of the lab's report, and the claims that it makes."""
+    from navstar.lab import demo, report
+
+    _, _, form = (report.__doc__ or "").partition("\n\n")
+    lines = [
+        "```text",
+        form.strip(),
+        "```",
+        "",
+        "| claim (`name`) | `goal` |",
+        "|---|---|",
+    ]
+    lines += [f"| {claim.name} | {claim.goal} |" for claim in demo.CLAIMS]
+    return "\n".join(lines)

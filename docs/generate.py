@@ -39,6 +39,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "kv-layout": describe_lines.kv_layout,
     "wire-sizes": describe_lines.wire_sizes,
     "wire-channels": describe_lines.wire_channels,
+    "lab-json": describe_lines.lab_json,
 }
 
 
