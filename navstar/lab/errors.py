@@ -31,5 +31,9 @@ class MissingSystemPart(LabError):
     """This host lacks a right, a kernel module or a kernel setting."""
 
 
+class NameTaken(LabError):
+    """There is a network namespace of that name already. It is left as it is."""
+
+
 class AgentFailed(LabError):
     """A navstar process ended, or did not get where it should in time."""

@@ -27,7 +27,7 @@ Snapshot: TypeAlias = frozenset[str]
 
 _FAMILIES = {socket.AF_INET: "inet", socket.AF_INET6: "inet6", socket.AF_BRIDGE: "fdb"}
 _IFF_UP = 0x1
-_NUD_PERMANENT = 0x80
+NUD_PERMANENT = 0x80
 
 
 def snapshot(namespace: str) -> Snapshot:
@@ -159,6 +159,6 @@ def _neighbour(message: nlmsg, names: dict[int, str]) -> str | None:
     if family == "fdb":
         # Rows of a bridge have no destination: its ports' and learnt ones.
         return f"fdb {mac} dev {device} dst {target}" if target else None
-    if family is None or not message["state"] & _NUD_PERMANENT:
+    if family is None or not message["state"] & NUD_PERMANENT:
         return None
     return f"neigh {family} {target} mac {mac} dev {device}"

@@ -13,10 +13,12 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from navstar.lab import agents, links, namespaces, processes
-from navstar.lab.errors import LabError, StaleLab
+from navstar.lab.errors import LabError, NameTaken, StaleLab
+from navstar.lab.holder import hold
 from navstar.lab.interrupts import uninterrupted
 from navstar.lab.pinger import PingPath
 from navstar.lab.record import Record, disown, find_record, open_record
@@ -54,17 +56,27 @@ class Lab:
             LabError: A namespace is in the way.
         """
         agents.make_key(self.record)
-        self.record.expect([self.topology.fabric])
-        links.build_fabric(self.topology)
+        self._make([self.topology.fabric])
+        links.wire_fabric(self.topology)
         for agent in self.topology.agents:
             self.add(agent)
 
     def add(self, agent: Agent) -> None:
         """Make one more agent, plugged in, with its files; start nothing."""
-        self.record.expect(namespaces_of(agent))
-        links.build_agent(self.topology, agent)
+        self._make(namespaces_of(agent))
+        links.wire_agent(self.topology, agent)
         agents.configure(self.record, agent)
         self.agents.append(agent)
+
+    def _make(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.record.expect([name])
+            try:
+                namespaces.create(name)
+            except NameTaken:
+                # Somebody else's: not ours to clean up.
+                self.record.forget([name])
+                raise
 
     def remove(self, agent: Agent) -> None:
         """Take an agent's machine away: its process, cable and namespaces."""
@@ -130,9 +142,16 @@ def _is_in_step(status: dict[str, object], size: int) -> bool:
             return False
 
 
+class AtEnd(Enum):
+    """What becomes of a lab when the work in it has ended, however it ended."""
+
+    CLEAN = "nothing is left"
+    KEEP = "it stays up, for `lab check`, `lab down` and people"
+
+
 @contextmanager
-def open_lab(topology: Topology) -> Iterator[Lab]:
-    """A lab to build and work in. Whatever happens inside, nothing is left of it.
+def open_lab(topology: Topology, at_end: AtEnd = AtEnd.CLEAN) -> Iterator[Lab]:
+    """A lab to build and work in, and its end, whatever happens inside.
 
     Raises:
         StaleLab: Something of this prefix is there already. It is left alone.
@@ -145,7 +164,11 @@ def open_lab(topology: Topology) -> Iterator[Lab]:
     finally:
         if record is not None:
             with uninterrupted():
-                tear_down(record)
+                match at_end:
+                    case AtEnd.CLEAN:
+                        tear_down(record)
+                    case AtEnd.KEEP:
+                        leave(record)
 
 
 def leave_lab(topology: Topology) -> Lab:
@@ -161,13 +184,20 @@ def leave_lab(topology: Topology) -> Lab:
         lab = Lab(record)
         lab.build()
         lab.start_all()
-        lab.record = disown(record)
+        with uninterrupted():
+            lab.record = leave(record)
     except BaseException:
         if record is not None:
             with uninterrupted():
                 tear_down(record)
         raise
     return lab
+
+
+def leave(record: Record) -> Record:
+    """Let a lab stay when this process ends."""
+    hold(record)
+    return disown(record)
 
 
 def find_lab(prefix: str) -> Lab:
@@ -209,22 +239,27 @@ def strangers(prefix: str) -> list[str]:
 def tear_down(record: Record) -> None:
     """End every process of a lab and remove all it made. Again is no error."""
     processes.end(tuple(record.processes.values()))
-    for name in record.namespaces:
-        namespaces.remove(name)
+    # An ordinary user's namespaces have gone with the last process inside.
+    if os.geteuid() == 0:
+        for name in record.namespaces:
+            namespaces.remove(name)
     record.erase()
 
 
-def take_down(prefix: str) -> Record:
+def take_down(prefix: str) -> tuple[Record, tuple[processes.Process, ...]]:
     """End the lab with this prefix, whoever made it.
 
     A `lab run` that works in it is asked to end, and cleans up by itself.
+
+    Returns:
+        The record as it was, and the processes that it named.
 
     Raises:
         NoSuchLab: There is none.
         LabError: The one who works in it does not end.
     """
     record = find_record(prefix)
-    owner = record.owner
+    owner, known = record.owner, tuple(record.processes.values())
     if owner is not None and owner.is_alive and owner.pid != os.getpid():
         processes.ask_to_end(owner)
         until = time.monotonic() + OWNER_PATIENCE
@@ -236,7 +271,7 @@ def take_down(prefix: str) -> Record:
     if record.path.exists():
         with uninterrupted():
             tear_down(record)
-    return record
+    return record, known
 
 
 def leftovers(record: Record, known: Iterable[processes.Process]) -> list[str]:

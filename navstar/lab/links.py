@@ -49,14 +49,12 @@ _AGENT_SETTINGS = {
 }
 
 
-def build_fabric(topology: Topology) -> None:
-    """Make the underlay's switch.
+def wire_fabric(topology: Topology) -> None:
+    """Make the underlay's switch in its namespace.
 
     Raises:
-        LabError: The namespace exists.
         NetlinkError: The kernel refuses.
     """
-    namespaces.create(topology.fabric)
 
     def wire() -> None:
         _configure(_COMMON_SETTINGS)
@@ -66,22 +64,22 @@ def build_fabric(topology: Topology) -> None:
     namespaces.inside(topology.fabric, wire)
 
 
-def build_agent(topology: Topology, agent: Agent) -> None:
-    """Make one agent with its containers and plug it into the fabric.
+def wire_agent(topology: Topology, agent: Agent) -> None:
+    """Plug an agent into the fabric, and its containers into the agent.
+
+    All namespaces are there and empty.
 
     Raises:
-        LabError: One of the namespaces exists.
         NetlinkError: The kernel refuses.
     """
-    namespaces.create(agent.namespace)
     namespaces.inside(agent.namespace, lambda: _configure(_AGENT_SETTINGS))
     with _namespace(agent.namespace) as far_end:
         namespaces.inside(
             topology.fabric, lambda: _plug(agent.name, UPLINK, far_end, UNDERLAY_MTU)
         )
-    namespaces.inside(agent.namespace, lambda: _wire_agent(agent))
+    namespaces.inside(agent.namespace, lambda: _address_agent(agent))
     for container in agent.containers:
-        _build_container(agent, container)
+        _wire_container(agent, container)
 
 
 def unplug_agent(topology: Topology, agent: Agent) -> None:
@@ -95,17 +93,16 @@ def unplug_agent(topology: Topology, agent: Agent) -> None:
     namespaces.inside(topology.fabric, pull)
 
 
-def _build_container(agent: Agent, container: Container) -> None:
-    namespaces.create(container.namespace)
+def _wire_container(agent: Agent, container: Container) -> None:
     namespaces.inside(container.namespace, lambda: _configure(_COMMON_SETTINGS))
     with _namespace(container.namespace) as far_end:
         namespaces.inside(
             agent.namespace, lambda: _plug(container.port, UPLINK, far_end, OVERLAY_MTU)
         )
-    namespaces.inside(container.namespace, lambda: _wire_container(agent, container))
+    namespaces.inside(container.namespace, lambda: _address_container(agent, container))
 
 
-def _wire_agent(agent: Agent) -> None:
+def _address_agent(agent: Agent) -> None:
     with IPRoute() as kernel:
         _up(kernel, "lo")
         _address(kernel, UPLINK, agent.underlay)
@@ -116,7 +113,7 @@ def _wire_agent(agent: Agent) -> None:
         _address(kernel, BRIDGE, agent.gateway6)
 
 
-def _wire_container(agent: Agent, container: Container) -> None:
+def _address_container(agent: Agent, container: Container) -> None:
     with IPRoute() as kernel:
         _up(kernel, "lo")
         _address(kernel, UPLINK, container.address)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from navstar.lab.errors import LabError
+from navstar.lab.errors import LabError, NameTaken
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ def create(name: str) -> None:
     """Make a network namespace that `ip netns` sees.
 
     Raises:
-        LabError: One of this name is there. It is left as it is.
+        NameTaken: One of this name is there. It is left as it is.
         OSError: The kernel refuses.
     """
     _share_directory()
@@ -68,7 +68,7 @@ def create(name: str) -> None:
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o444))
     except FileExistsError:
-        raise LabError(f"a network namespace {name} is there already") from None
+        raise NameTaken(f"a network namespace {name} is there already") from None
     try:
         _in_thread(lambda: _bind_new(path))
     except BaseException:

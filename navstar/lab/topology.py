@@ -11,8 +11,8 @@ Names and numbers are predictable, so that anybody can look inside:
 namespaces of the lab only, never in the host's own, so their names need no prefix.
 
     underlay of agent N      10.0.0.N/24        fd00::N/64
-    block of agent N         9.0.N.0/24         fd01:b::N:0:0/80     (.1 is the bridge)
-    container C of agent N   9.0.N.(C+1)        fd01:b::N:0:(C+1)
+    block of agent N         9.0.N.0/24         fd01:b:0:0:N::/80    (bridge: .1, ::1)
+    container C of agent N   9.0.N.(C+1)        fd01:b:0:0:N::(C+1)
     VTEP of agent N          44.128.0.N/20      fd01:a::N/64         70:b3:d5:80:00:NN
 
 N is in hexadecimal in IPv6 addresses and the MAC. The numbers are those of DC/OS.
@@ -81,7 +81,7 @@ class Container:
     @property
     def address6(self) -> IPv6Interface:
         """Its own IPv6 address in the agent's block."""
-        return IPv6Interface(f"fd01:b::{self.agent:x}:0:{self.number + 1:x}/80")
+        return IPv6Interface(f"fd01:b:0:0:{self.agent:x}::{self.number + 1:x}/80")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Agent:
     @property
     def gateway6(self) -> IPv6Interface:
         """The same for IPv6."""
-        return IPv6Interface(f"fd01:b::{self.number:x}:0:1/80")
+        return IPv6Interface(f"fd01:b:0:0:{self.number:x}::1/80")
 
     @property
     def overlay(self) -> Overlay:

@@ -1,22 +1,26 @@
 """Hears every change of a namespace's kernel, while somebody else works there.
 
-The kernel announces each link, address, route, rule, neighbour and FDB row that is
-put or deleted, also when a put changes nothing. What it hears is therefore more than
-two looks can show.
+The kernel announces each link, address, route, rule, neighbour and FDB row that
+changes. So it hears as well what two looks cannot show: a row that goes and comes
+back. A put that changes nothing is mostly silent in the kernel; those are only in
+navstar's own count.
 """
 
 from __future__ import annotations
 
 import errno
 import socket
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
 
 from pyroute2 import IPRoute
+from pyroute2.netlink import nlmsg
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from navstar.lab import namespaces
-from navstar.lab.kernel_view import describe, device_names
+from navstar.lab.kernel_view import NUD_PERMANENT, describe, device_names
+from navstar.lab.topology import VTEP_NAME
 
 # Groups by their number. Source: enum rtnetlink_groups, linux/rtnetlink.h.
 _LINK, _NEIGH = 1, 3
@@ -72,10 +76,21 @@ class Witness:
                 lines.append("more changes than the socket could hold")
                 continue
             for message in marshal.parse(data):
-                line = describe(message, names)
+                line = _heard_line(message, names)
                 if line is not None:
                     verb = "del" if "_DEL" in message["event"] else "new"
                     lines.append(f"{verb} {line}")
+
+
+def _heard_line(message: nlmsg, names: dict[int, str]) -> str | None:
+    """The line of an announcement; None if it tells of the kernel's own doing."""
+    if message["event"] == "RTM_DELNEIGH" and message["family"] != socket.AF_BRIDGE:
+        # The kernel fails a neighbour before it deletes it, so that a permanent one
+        # no longer says that it was; but the VTEP asks nobody, and learns none.
+        target = ip_address(message.get_attr("NDA_DST"))
+        if names.get(message["ifindex"]) == VTEP_NAME and not target.is_multicast:
+            message["state"] = NUD_PERMANENT
+    return describe(message, names)
 
 
 def _listen() -> socket.socket:

@@ -1,0 +1,178 @@
+"""`navstar lab`: the commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, NoReturn
+
+import typer
+from pyroute2.netlink.exceptions import NetlinkError
+from rich.console import Console
+from rich.markup import escape
+
+from navstar.errors import NavstarError
+from navstar.lab import holder, privileges
+from navstar.lab.demo import run_demo
+from navstar.lab.interrupts import Interrupted, interruptible
+from navstar.lab.laboratory import AtEnd, find_lab, leave_lab, leftovers, take_down
+from navstar.lab.onlooker import Onlooker
+from navstar.lab.report import Report, lab_json, report_json, report_table
+from navstar.lab.steps.reachability import check_reachability
+from navstar.lab.topology import DEFAULT_PREFIX, Topology
+
+app = typer.Typer(
+    name="lab",
+    help="A cluster on this machine: agents as network namespaces, real daemons.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+#: Exit codes, beside 0: a line does not hold; the command could not be carried out.
+DOES_NOT_HOLD, NOT_CARRIED_OUT = 1, 2
+
+DEFAULT_AGENTS = 3
+#: Two, so that one pair shares an agent and never leaves it.
+DEFAULT_CONTAINERS = 2
+
+Agents = Annotated[int, typer.Option("--agents", help="How many agents.")]
+Containers = Annotated[
+    int, typer.Option("--containers", help="Containers behind each agent.")
+]
+Prefix = Annotated[
+    str, typer.Option("--prefix", help="Begins every name; labs of two stand apart.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Keep = Annotated[
+    bool, typer.Option("--keep", help="Leave the lab up; `lab down` ends it.")
+]
+
+
+@app.command()
+def run(
+    agents: Agents = DEFAULT_AGENTS,
+    containers: Containers = DEFAULT_CONTAINERS,
+    prefix: Prefix = DEFAULT_PREFIX,
+    *,
+    as_json: AsJson = False,
+    keep: Keep = False,
+) -> None:
+    """Bring a lab up, break it in seven ways, and clean up. Exit 0 if all holds."""
+    with _errors_told():
+        topology = Topology(prefix, size=agents, containers=containers)
+        options = [*(["--json"] if as_json else []), *(["--keep"] if keep else [])]
+        privileges.become_able(_again("run", topology, *options))
+        privileges.check_system()
+        at_end = AtEnd.KEEP if keep else AtEnd.CLEAN
+        with interruptible(), Onlooker() as onlooker:
+            report = run_demo(topology, onlooker, at_end=at_end)
+        _tell(report, as_json=as_json)
+
+
+@app.command()
+def up(
+    agents: Agents = DEFAULT_AGENTS,
+    containers: Containers = DEFAULT_CONTAINERS,
+    prefix: Prefix = DEFAULT_PREFIX,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a lab up and leave it there to look at."""
+    with _errors_told():
+        topology = Topology(prefix, size=agents, containers=containers)
+        options = ["--json"] if as_json else []
+        privileges.become_able(_again("up", topology, *options))
+        privileges.check_system()
+        with interruptible(), Onlooker() as onlooker:
+            onlooker.doing(f"{agents} agents start and find each other")
+            lab = leave_lab(topology)
+        if as_json:
+            typer.echo(json.dumps(lab_json(lab), indent=2))
+            return
+        console = Console()
+        for agent in lab.agents:
+            names = ", ".join(each.namespace for each in agent.containers)
+            console.print(f"{agent.namespace} at {agent.underlay.ip}: {names}")
+        look = holder.way_in(lab.record) + f"ip netns exec {lab.agents[0].namespace}"
+        console.print(f"look inside: {look} ip route")
+        console.print(f"end it:      navstar lab down --prefix {prefix}")
+
+
+@app.command()
+def check(prefix: Prefix = DEFAULT_PREFIX, *, as_json: AsJson = False) -> None:
+    """Ping every path of a lab that is up. Exit 0 if every one answers."""
+    with _errors_told():
+        options = ["--json"] if as_json else []
+        holder.follow_into(prefix, ["lab", "check", "--prefix", prefix, *options])
+        lab = find_lab(prefix)
+        with interruptible():
+            reachability = check_reachability(lab)
+        topology = lab.topology
+        report = Report(
+            prefix, len(lab.agents), topology.containers, (reachability,), elapsed_s=0
+        )
+        _tell(report, as_json=as_json)
+
+
+@app.command()
+def down(prefix: Prefix = DEFAULT_PREFIX, *, as_json: AsJson = False) -> None:
+    """End a lab, whoever left it: its processes, namespaces, links and files."""
+    with _errors_told():
+        options = ["--json"] if as_json else []
+        holder.follow_into(prefix, ["lab", "down", "--prefix", prefix, *options])
+        record, known = take_down(prefix)
+        left = leftovers(record, known)
+        if as_json:
+            typer.echo(json.dumps({"prefix": prefix, "left": left, "ok": not left}))
+        else:
+            Console().print(
+                f"lab {prefix} is down" + "".join(f"; left: {x}" for x in left)
+            )
+        if left:
+            raise typer.Exit(DOES_NOT_HOLD)
+
+
+def _again(command: str, topology: Topology, *options: str) -> list[str]:
+    """The arguments of this command, for an execution elsewhere."""
+    return [
+        "lab",
+        command,
+        f"--prefix={topology.prefix}",
+        f"--agents={topology.size}",
+        f"--containers={topology.containers}",
+        *options,
+    ]
+
+
+def _tell(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(report_json(report), indent=2))
+    else:
+        Console().print(report_table(report))
+    if not report.ok:
+        raise typer.Exit(DOES_NOT_HOLD)
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """Every expected end as a message and an exit code, without a traceback."""
+    try:
+        yield
+    except Interrupted as interrupt:
+        _end(
+            f"ended by {interrupt}; nothing of the lab is left", 128 + interrupt.number
+        )
+    except NavstarError as error:
+        _end(str(error), NOT_CARRIED_OUT)
+    except NetlinkError as error:
+        _end(f"the kernel refuses: {error}", NOT_CARRIED_OUT)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    Console(stderr=True).print(
+        f"[bold]navstar lab:[/] {escape(message)}", soft_wrap=True
+    )
+    sys.stderr.flush()
+    raise typer.Exit(code)
