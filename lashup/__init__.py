@@ -13,3 +13,96 @@ effects come out.
 - `node`: the one composition
 - `runtime`: sockets, disk and clock
 """
+
+from lashup.config import NodeConfig
+from lashup.crdt.field import Key, Name
+from lashup.crdt.map import MapField, MapView
+from lashup.crdt.writer import Remove
+from lashup.errors import (
+    ConfigError,
+    LashupError,
+    LimitExceeded,
+    NodeClosed,
+    Overloaded,
+    StorageError,
+    UsageError,
+)
+from lashup.kv.limits import Limits
+from lashup.kv.pattern import ANY
+from lashup.kv.replica import ClockSkewed
+from lashup.kv.subscription import KeyChanged
+from lashup.machine import Address, NodeId
+from lashup.membership import (
+    LAN,
+    LOCAL,
+    WAN,
+    Changed,
+    Conflict,
+    Failed,
+    Joined,
+    Left,
+    Liveness,
+    Member,
+    MembershipConfig,
+    Reaped,
+    Returned,
+    Suspected,
+)
+from lashup.multicast import Delivered
+from lashup.runtime.agent import RunningNode, open_node
+from lashup.runtime.broadcast import Missed
+
+_ROOT = MapField()
+
+#: Fields of a key's own map, to make operations with.
+register = _ROOT.register
+add_wins_set = _ROOT.add_wins_set
+map_field = _ROOT.map_field
+
+
+def remove_key() -> Remove:
+    """The operation that removes everything seen under a key."""
+    return _ROOT.remove()
+
+
+__all__ = (
+    "ANY",
+    "LAN",
+    "LOCAL",
+    "WAN",
+    "Address",
+    "Changed",
+    "ClockSkewed",
+    "ConfigError",
+    "Conflict",
+    "Delivered",
+    "Failed",
+    "Joined",
+    "Key",
+    "KeyChanged",
+    "LashupError",
+    "Left",
+    "LimitExceeded",
+    "Limits",
+    "Liveness",
+    "MapView",
+    "Member",
+    "MembershipConfig",
+    "Missed",
+    "Name",
+    "NodeClosed",
+    "NodeConfig",
+    "NodeId",
+    "Overloaded",
+    "Reaped",
+    "Returned",
+    "RunningNode",
+    "StorageError",
+    "Suspected",
+    "UsageError",
+    "add_wins_set",
+    "map_field",
+    "open_node",
+    "register",
+    "remove_key",
+)

@@ -14,7 +14,7 @@ from lashup.kv.limits import Limits
 from lashup.machine import Address
 from lashup.membership.config import LAN, MembershipConfig
 from lashup.membership.record import NAME_LIMIT
-from lashup.multicast.config import MulticastConfig
+from lashup.multicast import MulticastConfig
 
 #: Bytes of a datagram that every usual path carries: 1,500 less a tunnel or two.
 DEFAULT_MAX_DATAGRAM = 1_400
@@ -104,7 +104,7 @@ class NodeConfig:
             case (str() as host, int() as port):
                 return ((host, port),)
             case addresses:
-                return tuple(addresses)  # type: ignore[arg-type]
+                return tuple(addresses)
 
     def membership_for(self, *, payload: int, hash_key: bytes) -> MembershipConfig:
         """The membership's part, with what only the node knows."""

@@ -17,7 +17,7 @@ No machine knows another. This file decides nothing that one of them could decid
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
@@ -86,6 +86,20 @@ class Visible:
 Effect: TypeAlias = (
     Transmit | Persist | Visible | Notify | Delivered | ClockSkewed | MemberEvent
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The membership as multicast wants to see it."""
+
+    membership: Swim
+
+    @property
+    def order(self) -> Sequence[NodeId]:
+        return self.membership.alive()
+
+    def address_of(self, node: NodeId) -> Address | None:
+        return self.membership.address_of(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +176,7 @@ class Node:
             now=now,
             remembered=[record_untrusted(r) for r in remembered.values()],
         )
+        self._view = _View(self.membership)
         self.multicast = Multicast(
             identity.id, epoch=identity.epoch, config=config.multicast
         )
@@ -272,7 +287,7 @@ class Node:
             UsageError: A reserved topic, or a payload that is too long.
         """
         effects: list[Effect] = []
-        sends = self.multicast.send(topic, payload, view=self.membership, now=now)
+        sends = self.multicast.send(topic, payload, view=self._view, now=now)
         self._take(Channel.MULTICAST, sends, effects, now=now)
         return self._seal_all(effects)
 
@@ -332,9 +347,7 @@ class Node:
                     )
                     self._take_kv(kv_outcome, effects, now=now)
                 case Channel.MULTICAST:
-                    heard = self.multicast.receive(
-                        payload, view=self.membership, now=now
-                    )
+                    heard = self.multicast.receive(payload, view=self._view, now=now)
                     self._take(Channel.MULTICAST, heard, effects, now=now)
                 case _:
                     pass  # A later version's.
@@ -375,9 +388,7 @@ class Node:
                 case Send(to, payload):
                     self._outbox.put(to, Channel.KV, payload)
                 case Announce(payload):
-                    sends = self.multicast.send(
-                        _KV_TOPIC, payload, view=self.membership, now=now
-                    )
+                    sends = self.multicast.send(_KV_TOPIC, payload, view=self._view, now=now)
                     self._take(Channel.MULTICAST, sends, effects, now=now)
                 case Save():
                     effects.append(self._save(effect, None))

@@ -1,4 +1,4 @@
-"""What is to be sent, until it is sealed: messages to one destination share datagrams."""
+"""What is to be sent, until it is sealed: messages to one peer share datagrams."""
 
 from __future__ import annotations
 

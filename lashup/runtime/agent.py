@@ -11,7 +11,14 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
@@ -66,7 +73,14 @@ class RunningNode:
         self._refused = 0
         self._clock_at = -math.inf
         self._is_closed = False
-        self.kv = Table(node, self._carry_out, self._require_open)
+        self._progress = anyio.Event()
+        self._is_awaited = False
+        self.kv = Table(
+            node,
+            carry_out=self._carry_out,
+            require_open=self._require_open,
+            wait_until=self._wait_until,
+        )
 
     @property
     def id(self) -> NodeId:
@@ -112,8 +126,7 @@ class RunningNode:
         """
         self._require_open()
         self._carry_out(self._node.leave(now=anyio.current_time()))
-        while not self._node.membership.has_left:
-            await anyio.sleep(0.01)
+        await self._wait_until(lambda: self._node.membership.has_left)
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[Feed[object]]:
@@ -213,6 +226,17 @@ class RunningNode:
                 case event:
                     self._events.send(event)
         self._idle.deadline = self._deadline()
+        if self._is_awaited:
+            self._is_awaited = False
+            self._progress.set()
+
+    async def _wait_until(self, condition: Callable[[], bool]) -> None:
+        """Return when something is true of the node, looking after each input."""
+        while not condition():
+            self._require_open()
+            if not self._is_awaited:
+                self._progress, self._is_awaited = anyio.Event(), True
+            await self._progress.wait()
 
     def _deadline(self) -> float:
         return min(self._node.next_wakeup(), self._clock_at + _CLOCK_PERIOD)
@@ -225,6 +249,7 @@ class RunningNode:
 
     def _close(self) -> None:
         self._is_closed = True
+        self._progress.set()
         self.kv.close()
         self._events.close()
         for topic in self._topics.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -55,10 +55,13 @@ class Table:
     def __init__(
         self,
         node: Node,
+        *,
         carry_out: Callable[[Sequence[Effect]], None],
         require_open: Callable[[], None],
+        wait_until: Callable[[Callable[[], bool]], Awaitable[None]],
     ) -> None:
         self._node = node
+        self._wait_until = wait_until
         self._carry_out = carry_out
         self._require_open = require_open
         self._waiters: dict[int, anyio.Event] = {}
@@ -147,9 +150,7 @@ class Table:
 
     async def wait_synchronised(self) -> None:
         """Return when `is_synchronised`; on a lone node that is never."""
-        while not self.is_synchronised:
-            self._require_open()
-            await anyio.sleep(0.02)
+        await self._wait_until(lambda: self.is_synchronised)
 
     def made_visible(self, update: int) -> None:
         """The driver says that a write is visible."""

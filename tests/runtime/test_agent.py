@@ -1,0 +1,305 @@
+"""The public API on real sockets, on both event loops."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+import lashup
+from lashup import (
+    ANY,
+    LOCAL,
+    Failed,
+    Joined,
+    KeyChanged,
+    Left,
+    Liveness,
+    LimitExceeded,
+    MapView,
+    NodeClosed,
+    NodeConfig,
+    RunningNode,
+    StorageError,
+    add_wins_set,
+    map_field,
+    open_node,
+    register,
+    remove_key,
+)
+from lashup.machine import Persist
+from lashup.runtime.memory_storage import MemoryStorage
+
+KEY = bytes(range(32))
+WEB = ("services", "web")
+
+
+def run(backend: str, main: Callable[[], Awaitable[None]]) -> None:
+    """Run a test on one event loop; ten seconds are more than any of them needs."""
+
+    async def bounded() -> None:
+        with anyio.fail_after(20):
+            await main()
+
+    anyio.run(bounded, backend=backend)
+
+
+@pytest.fixture(params=["trio", "asyncio"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def config(name: str, *seeds: RunningNode, data_dir: Path | None = None) -> NodeConfig:
+    return NodeConfig(
+        name=name,
+        seeds=[seed.address for seed in seeds],
+        keys=[KEY],
+        data_dir=data_dir,
+        membership=LOCAL,
+    )
+
+
+@asynccontextmanager
+async def cluster(size: int) -> AsyncIterator[list[RunningNode]]:
+    """Some nodes that all know each other."""
+    async with AsyncExitStack() as stack:
+        nodes: list[RunningNode] = []
+        for n in range(size):
+            node = await stack.enter_async_context(
+                open_node(config(f"n{n}", *nodes[:1]))
+            )
+            nodes.append(node)
+        await until(lambda: all(live(node) == size for node in nodes))
+        yield nodes
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(10):
+        while not condition():
+            await anyio.sleep(0.005)
+
+
+def live(node: RunningNode) -> int:
+    return sum(member.liveness.is_live for member in node.members())
+
+
+def test_a_write_on_one_node_is_read_on_every_other(backend: str) -> None:
+    async def main() -> None:
+        async with cluster(3) as (a, b, c):
+            value = await a.kv.update(
+                WEB,
+                register("port").assign(8080),
+                add_wins_set("tags").add("blue"),
+                map_field("limits").register("cpu").assign(4),
+            )
+
+            await until(lambda: bool(b.kv.get(WEB)) and bool(c.kv.get(WEB)))
+
+            expected = {"port": 8080, "tags": ["blue"], "limits": {"cpu": 4}}
+            assert value.plain() == expected
+            assert b.kv.get(WEB) == c.kv.get(WEB) == value
+
+    run(backend, main)
+
+
+def test_a_subscriber_gets_present_values_and_then_changes(backend: str) -> None:
+    async def main() -> None:
+        async with cluster(2) as (a, b):
+            await a.kv.update(WEB, register("port").assign(1))
+            await until(lambda: bool(b.kv.get(WEB)))
+            async with b.kv.subscribe(("services", ANY)) as changes:
+                first = await anext(changes)
+                await a.kv.update(("other", "key"), register("x").assign(1))
+                await a.kv.update(WEB, register("port").assign(2))
+                second = await anext(changes)
+                await a.kv.update(WEB, remove_key())
+                third = await anext(changes)
+
+            assert [c.key for c in (first, second, third)] == [WEB] * 3
+            assert ports(first) == (None, 1)
+            assert ports(second) == (1, 2)
+            assert third.new == MapView()
+
+    run(backend, main)
+
+
+def ports(change: KeyChanged) -> tuple[object, object]:
+    return change.old.register("port"), change.new.register("port")
+
+
+def test_a_node_that_comes_late_gets_all_that_was_written_before(backend: str) -> None:
+    async def main() -> None:
+        async with open_node(config("a")) as a:
+            for n in range(200):
+                await a.kv.update(("line", n), register("value").assign("x" * n))
+            async with open_node(config("b", a)) as b:
+                await b.kv.wait_synchronised()
+
+                assert len(b.kv.keys(("line", ...))) == 200
+                assert b.kv.get(("line", 150)) == a.kv.get(("line", 150))
+
+    run(backend, main)
+
+
+def test_a_node_comes_back_as_itself_with_all_it_had_acknowledged(
+    backend: str, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with open_node(config("a", data_dir=tmp_path)) as a:
+            await a.kv.update(WEB, register("port").assign(8080))
+            before = a.id
+        async with open_node(config("a", data_dir=tmp_path)) as a:
+            assert a.id == before
+            assert a.kv.get(WEB).register("port") == 8080
+
+    run(backend, main)
+
+
+def test_a_second_node_on_one_data_directory_is_refused(
+    backend: str, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with open_node(config("a", data_dir=tmp_path)):
+            with pytest.raises(StorageError, match=str(tmp_path)):
+                async with open_node(config("b", data_dir=tmp_path)):
+                    pass
+
+    run(backend, main)
+
+
+def test_leaving_is_told_apart_from_failing(backend: str) -> None:
+    async def main() -> None:
+        async with open_node(config("a")) as a, a.events() as events:
+            async with open_node(config("b", a)) as b:
+                joined = await anext(events)
+                await b.leave()
+                left = await anext(events)
+            async with open_node(config("c", a)) as c:
+                await until(lambda: live(a) == 2)
+                gone = c.id
+            await until(lambda: live(a) == 1)
+
+            assert isinstance(joined, Joined)
+            assert isinstance(left, Left)
+            states = {m.id: m.liveness for m in a.members()}
+            assert states[left.member.id] == Liveness.LEFT
+            assert states[gone] == Liveness.DOWN
+
+    run(backend, main)
+
+
+def test_a_crash_is_noticed_by_all_who_are_left(backend: str) -> None:
+    async def main() -> None:
+        async with cluster(2) as (a, b), a.events() as at_a, b.events() as at_b:
+            async with open_node(config("c", a)) as c:
+                await until(lambda: live(a) == live(b) == 3)
+                gone = c.id
+            for events in (at_a, at_b):
+                async for event in events:
+                    if isinstance(event, Failed):
+                        assert event.member.id == gone
+                        break
+
+    run(backend, main)
+
+
+def test_a_multicast_reaches_every_listener_once(backend: str) -> None:
+    async def main() -> None:
+        async with cluster(4) as (a, b, c, d), AsyncExitStack() as stack:
+            feeds = [
+                await stack.enter_async_context(node.listen("news"))
+                for node in (b, c, d)
+            ]
+            await a.multicast("news", b"one")
+            await a.multicast("news", b"two" * 5_000)  # more than a datagram
+
+            for feed in feeds:
+                heard = [await anext(feed), await anext(feed)]
+                assert {getattr(h, "payload", None) for h in heard} == {
+                    b"one",
+                    b"two" * 5_000,
+                }
+                assert {getattr(h, "origin", None) for h in heard} == {a.id}
+
+    run(backend, main)
+
+
+def test_a_write_that_is_too_large_changes_nothing(backend: str) -> None:
+    async def main() -> None:
+        async with open_node(config("a")) as a:
+            with pytest.raises(LimitExceeded, match="value"):
+                await a.kv.update(WEB, register("blob").assign(b"x" * 100_000))
+
+            assert not a.kv.get(WEB)
+
+    run(backend, main)
+
+
+def test_an_error_of_the_user_is_not_wrapped(backend: str) -> None:
+    async def main() -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with open_node(config("a")):
+                1 / 0  # noqa: B018
+
+    run(backend, main)
+
+
+def test_a_disk_that_fails_stops_the_node_with_its_error(backend: str) -> None:
+    class Failing(MemoryStorage):
+        commits = 0
+
+        def commit(self, batch: list[Persist]) -> None:  # type: ignore[override]
+            self.commits += 1
+            if self.commits > 1:
+                raise StorageError("lashup.db: disk full")
+
+    async def main() -> None:
+        with pytest.raises((StorageError, NodeClosed)):
+            async with open_node(config("a"), storage=Failing()) as a:
+                await a.kv.update(WEB, register("port").assign(1))
+
+    run(backend, main)
+
+
+def test_calls_after_the_end_are_refused(backend: str) -> None:
+    async def main() -> None:
+        async with open_node(config("a")) as a:
+            pass
+        with pytest.raises(NodeClosed):
+            await a.kv.update(WEB, register("port").assign(1))
+        with pytest.raises(NodeClosed):
+            await a.leave()
+
+    run(backend, main)
+
+
+def test_without_a_key_only_loopback_is_bound() -> None:
+    with pytest.raises(lashup.ConfigError, match="keys") as caught:
+        NodeConfig(name="a", bind=("10.0.0.1", 7946))
+
+    assert caught.value.field == "keys"
+
+
+def test_nodes_with_different_keys_or_clusters_never_meet(backend: str) -> None:
+    async def main() -> None:
+        async with open_node(config("a")) as a:
+            stranger = NodeConfig(
+                name="b", seeds=[a.address], keys=[bytes(32)], membership=LOCAL
+            )
+            other = NodeConfig(
+                name="c",
+                seeds=[a.address],
+                keys=[KEY],
+                cluster="other",
+                membership=LOCAL,
+            )
+            async with open_node(stranger) as b, open_node(other) as c:
+                await until(lambda: a.statistics()["seal_unknown_key"] > 0)
+                await until(lambda: a.statistics()["seal_forged"] > 0)
+
+                assert live(a) == live(b) == live(c) == 1
+
+    run(backend, main)
