@@ -36,7 +36,7 @@ class CausalContext:
 
     def __contains__(self, dot: Dot) -> bool:
         runs = self._runs.get(dot[0])
-        return runs is not None and _holds(runs, dot[1])
+        return runs is not None and holds(runs, dot[1])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CausalContext):
@@ -68,23 +68,24 @@ class CausalContext:
 
     def add_run(self, actor: Actor, first: int, last: int) -> None:
         """Put the counters from `first` to `last` in, both included."""
+        self.add_runs(actor, ((first, last),))
+
+    def add_runs(self, actor: Actor, added: Runs) -> None:
+        """Put some counters of one actor in; none of them is no error."""
         runs = self._runs.get(actor)
         if runs is None:
-            self._runs[actor] = ((first, last),)
-        elif runs[-1][1] + 1 == first:  # By far the most common: the next one.
-            self._runs[actor] = (*runs[:-1], (runs[-1][0], last))
-        else:
-            self._runs[actor] = union(runs, ((first, last),))
+            if added:
+                self._runs[actor] = added
+        elif len(added) == 1 and runs[-1][1] + 1 == added[0][0]:
+            # By far the most common: the next one.
+            self._runs[actor] = (*runs[:-1], (runs[-1][0], added[0][1]))
+        elif not includes(runs, added):
+            self._runs[actor] = union(runs, added)
 
     def update(self, other: CausalContext) -> None:
         """Put all dots of another context in."""
         for actor, runs in other._runs.items():
-            mine = self._runs.get(actor)
-            if mine is None:
-                self._runs[actor] = runs
-            elif mine != runs:
-                for first, last in runs:
-                    self.add_run(actor, first, last)
+            self.add_runs(actor, runs)
 
     def copy(self) -> CausalContext:
         """An independent context with the same dots."""
@@ -132,7 +133,18 @@ def without(runs: Runs, counters: Iterable[int]) -> Runs:
     return tuple(left)
 
 
-def _holds(runs: Runs, counter: int) -> bool:
+def includes(runs: Runs, others: Runs) -> bool:
+    """Whether every counter of `others` is in `runs`."""
+    if len(runs) == 1:
+        # Both are sorted: the outermost bounds say it.
+        return not others or (
+            runs[0][0] <= others[0][0] and others[-1][1] <= runs[0][1]
+        )
+    return union(runs, others) == runs
+
+
+def holds(runs: Runs, counter: int) -> bool:
+    """Whether a counter is in some runs."""
     if len(runs) == 1:
         return runs[0][0] <= counter <= runs[0][1]
     at = bisect_right(runs, counter, key=_first) - 1

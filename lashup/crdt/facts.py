@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from lashup.crdt.branch import EMPTY, Branch
-from lashup.crdt.causal_context import CausalContext, Runs
+from lashup.crdt.causal_context import CausalContext, Runs, holds, includes
 from lashup.crdt.dot import Actor, Dot
 
 #: A packed key, and packed steps of a path: bytes, so that equal means identical.
@@ -139,7 +139,7 @@ class FactSet:
         actors = [
             actor
             for actor, runs in delta.context.items()
-            if not _includes(self.context.runs(actor), runs)
+            if not includes(self.context.runs(actor), runs)
         ]
         if actors:
             self.context.update(delta.context)
@@ -167,7 +167,7 @@ class FactSet:
                 if counter in live
             )
         else:
-            counters = (c for c in live if any(a <= c <= b for a, b in runs))
+            counters = (c for c in live if holds(runs, c))
         return [Dot(actor, counter) for counter in counters]
 
     def _put(self, dot: Dot, fact: Fact) -> None:
@@ -185,8 +185,3 @@ class FactSet:
             self._branches[fact.key] = branch
         else:
             del self._branches[fact.key]
-
-
-def _includes(runs: Runs, others: Runs) -> bool:
-    """Whether every counter of `others` is in `runs`."""
-    return all(any(a <= first and last <= b for a, b in runs) for first, last in others)

@@ -8,6 +8,7 @@ packed form, so that equal means identical bytes on every host.
 from __future__ import annotations
 
 import enum
+from functools import lru_cache
 from typing import TypeAlias
 
 from lashup.errors import MalformedDatagram, UsageError
@@ -20,6 +21,13 @@ from lashup.wire.readers import (
 
 Name: TypeAlias = "str | bytes | int | tuple[Name, ...]"
 Key: TypeAlias = tuple[Name, ...]
+
+#: Tuples in tuples within one name. Whatever is written must be read by everybody.
+DEEPEST_NAME = 16
+
+#: Longer ones are not cached: they are rare, and a cache of them would be large.
+_LONGEST_CACHED = 256
+_CACHED = 16_384
 
 
 class Type(enum.IntEnum):
@@ -49,10 +57,21 @@ def unpack_key_untrusted(packed: bytes) -> Key:
     Raises:
         MalformedDatagram: Not a key, or not in its one form.
     """
-    names = tuple(_name_untrusted(n) for n in fields_untrusted(_load(packed), 1))
+    if len(packed) > _LONGEST_CACHED:
+        return _unpack_key_untrusted(packed)
+    return _cached_key_untrusted(packed)
+
+
+def _unpack_key_untrusted(packed: bytes) -> Key:
+    fields = fields_untrusted(unpack_untrusted(packed), 1)
+    names = tuple(_name_untrusted(field) for field in fields)
     if pack([_plain(name) for name in names]) != packed:
         raise MalformedDatagram("a key that is not in its one packed form")
     return names
+
+
+# The same few keys and steps come all the time, and checking one costs 4 us.
+_cached_key_untrusted = lru_cache(maxsize=_CACHED)(_unpack_key_untrusted)
 
 
 def pack_step(name: Name, kind: Type) -> bytes:
@@ -61,7 +80,14 @@ def pack_step(name: Name, kind: Type) -> bytes:
     Raises:
         UsageError: Not a name.
     """
+    if type(name) is str and len(name) <= _LONGEST_CACHED:
+        return _pack_text_step(name, kind)
     return pack([int(kind), _plain(name)])
+
+
+@lru_cache(maxsize=_CACHED)
+def _pack_text_step(name: str, kind: Type) -> bytes:
+    return pack([int(kind), name])
 
 
 def check_step_untrusted(packed: bytes) -> int:
@@ -70,36 +96,48 @@ def check_step_untrusted(packed: bytes) -> int:
     Raises:
         MalformedDatagram: Not a step, or not in its one form.
     """
-    kind, name = fields_untrusted(_load(packed), 2)[:2]
-    number = natural_untrusted(kind, below=256)
+    if len(packed) > _LONGEST_CACHED:
+        return _check_step_untrusted(packed)
+    return _cached_step_untrusted(packed)
+
+
+def _check_step_untrusted(packed: bytes) -> int:
+    kind, name = fields_untrusted(unpack_untrusted(packed), 2)[:2]
+    number = natural_untrusted(kind, below=128)  # one byte: see `step_kind`
     if pack([number, _plain(_name_untrusted(name))]) != packed:
         raise MalformedDatagram("a step that is not in its one packed form")
     return number
 
 
+_cached_step_untrusted = lru_cache(maxsize=_CACHED)(_check_step_untrusted)
+
+
 def step_name(packed: bytes) -> Name:
     """The name in a step that has been checked."""
-    return _name_untrusted(fields_untrusted(_load(packed), 2)[1])
+    return _name_untrusted(fields_untrusted(unpack_untrusted(packed), 2)[1])
 
 
 def step_kind(packed: bytes) -> int:
     """The type number in a step that has been checked."""
-    # [kind, name] packs to 0x92, then the kind: one byte as long as it is below 128.
+    # [kind, name] packs to 0x92, then the kind in one byte, as it is below 128.
     return packed[1]
 
 
-def _load(packed: bytes) -> object:
-    return unpack_untrusted(packed)
+def check_name(name: Name) -> None:
+    """Raises UsageError when something is no name."""
+    _plain(name)
 
 
-def _plain(name: Name) -> object:
+def _plain(name: Name, depth: int = 0) -> object:
     """A name as msgpack has it: tuples as lists.
 
     Raises:
         UsageError: Not a name.
     """
     if isinstance(name, tuple):
-        return [_plain(part) for part in name]
+        if depth == DEEPEST_NAME:
+            raise UsageError(f"name: more than {DEEPEST_NAME} tuples in each other")
+        return [_plain(part, depth + 1) for part in name]
     if isinstance(name, (str, bytes)):
         return name
     # bool is an int to isinstance, and True would meet 1 in a dict.
@@ -110,9 +148,11 @@ def _plain(name: Name) -> object:
     )
 
 
-def _name_untrusted(value: object) -> Name:
+def _name_untrusted(value: object, depth: int = 0) -> Name:
     if isinstance(value, list):
-        return tuple(_name_untrusted(part) for part in value)
+        if depth == DEEPEST_NAME:
+            raise MalformedDatagram(f"more than {DEEPEST_NAME} lists in a name")
+        return tuple(_name_untrusted(part, depth + 1) for part in value)
     if isinstance(value, (str, bytes)) or type(value) is int:
         return value
     raise MalformedDatagram("a name is a string, bytes, an integer or a list of these")

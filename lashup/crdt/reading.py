@@ -9,7 +9,6 @@ from __future__ import annotations
 from lashup.crdt import register
 from lashup.crdt.branch import EMPTY, Branch
 from lashup.crdt.field import Type, step_kind
-from lashup.wire.readers import pack
 
 
 def reads_the_same(one: Branch, two: Branch) -> bool:
@@ -26,10 +25,29 @@ def _step_reads_the_same(step: bytes, one: Branch, two: Branch) -> bool:
             ours, theirs = register.stamped(one), register.stamped(two)
             if ours is None or theirs is None:
                 return ours is theirs
-            return pack(ours[1]) == pack(theirs[1])  # 1, 1.0 and True differ
+            return _is_alike(ours[1], theirs[1])
         case Type.ELEMENT:
             return bool(one) == bool(two)
         case Type.MAP | Type.SET:
-            return reads_the_same(one, two)
+            # A map with fields of a later version only reads as empty, but is there.
+            return bool(one) == bool(two) and reads_the_same(one, two)
         case _:
             return True  # A type of a later version, which nobody here can read.
+
+
+def _is_alike(one: object, two: object) -> bool:
+    """Equal, and of equal types all the way down: 1, 1.0 and True differ."""
+    if type(one) is not type(two):
+        return False
+    match one, two:
+        case list(), list():
+            return len(one) == len(two) and all(map(_is_alike, one, two))
+        case dict(), dict():
+            # Keys of unequal types can be equal, so they are compared as values too.
+            theirs = {key: (key, value) for key, value in two.items()}
+            return len(one) == len(two) and all(
+                key in theirs and _is_alike([key, value], list(theirs[key]))
+                for key, value in one.items()
+            )
+        case _:
+            return one == two or (one != one and two != two)  # two NaN read the same

@@ -16,7 +16,7 @@ from lashup.crdt.branch import Branch
 from lashup.crdt.dot import Dot
 from lashup.crdt.facts import Path
 from lashup.crdt.writer import Remove, Writer
-from lashup.errors import MalformedDatagram
+from lashup.errors import MalformedDatagram, UsageError
 from lashup.wire.readers import (
     fields_untrusted,
     natural_untrusted,
@@ -55,9 +55,14 @@ class Assign:
         """Drop what was seen, add one fact.
 
         Raises:
-            UsageError: The value is none that can be packed.
+            UsageError: The value is none that can be packed, and read again by all.
         """
         payload = pack([writer.stamp(), self.value])
+        try:
+            # There is more that can be packed than read: depth, odd dictionary keys.
+            read_payload_untrusted(payload)
+        except MalformedDatagram as error:
+            raise UsageError(f"register: a value nobody could read: {error}") from error
         writer.drop(self.path)
         writer.put(self.path, payload)
 

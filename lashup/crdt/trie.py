@@ -145,6 +145,6 @@ def _differing(one: _Node[ValueT] | None, two: _Node[ValueT] | None) -> Iterator
             yield from _differing(left, right)
         return
     ours, theirs = dict(_items(one)), dict(_items(two))
-    for key in ours.keys() | theirs.keys():
+    for key in {**ours, **theirs}:  # in an order that no hash seed changes
         if ours.get(key) is not theirs.get(key):
             yield key
