@@ -27,6 +27,7 @@ from typing import Self
 from navstar.allocation import IpAddress
 from navstar.diff import Delete, Op, Put
 from navstar.kernel_tables import KernelTables, UnderlayDevice
+from navstar.kernel_watch import Changed, FdbWrites, KernelWatch
 from navstar.link_surgery import LinkSurgery
 from navstar.netlink_codec import Request
 from navstar.netlink_rows import (
@@ -36,9 +37,17 @@ from navstar.netlink_rows import (
     replace_request,
 )
 from navstar.netlink_socket import NetlinkSocket, Refusal
-from navstar.tables import Addr, Link, Route, Row, Rule, kernel_key, link_of
+from navstar.tables import Addr, Fdb, Link, Route, Row, Rule, kernel_key, link_of
 
-__all__ = ["Applied", "Kernel", "LinkInTheWay", "Refused", "UnderlayDevice"]
+__all__ = [
+    "Applied",
+    "Changed",
+    "Kernel",
+    "KernelWatch",
+    "LinkInTheWay",
+    "Refused",
+    "UnderlayDevice",
+]
 
 #: What the kernel answers when the row, its link or its address is not there.
 _GONE = {errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL}
@@ -96,11 +105,11 @@ class Kernel:
     def __init__(self) -> None:
         self._netlink = NetlinkSocket()
         self._tables = KernelTables(self._netlink)
+        self._fdb_writes = FdbWrites()
 
-    @property
-    def port(self) -> int:
-        """By this, `KernelWatch` knows the notifications of our own writes."""
-        return self._netlink.port
+    def watch(self) -> KernelWatch:
+        """Open an event source that keeps quiet about what this object writes."""
+        return KernelWatch(self._netlink.port, self._fdb_writes)
 
     def close(self) -> None:
         """Close the socket. What is in the kernel stays."""
@@ -135,7 +144,8 @@ class Kernel:
 
     def apply(self, ops: Iterable[Op]) -> Applied:
         """Carry out operations in order; each is done or reported."""
-        return _Pass(self._netlink, self._tables).carry_out(ops)
+        run = _Pass(self._netlink, self._tables, self._fdb_writes)
+        return run.carry_out(ops)
 
     def underlay(self, agent_ip: IpAddress) -> UnderlayDevice | None:
         """The device that has the address, or None."""
@@ -160,9 +170,12 @@ class Kernel:
 class _Pass:
     """One run of `apply`."""
 
-    def __init__(self, netlink: NetlinkSocket, tables: KernelTables) -> None:
+    def __init__(
+        self, netlink: NetlinkSocket, tables: KernelTables, fdb_writes: FdbWrites
+    ) -> None:
         self._netlink = netlink
         self._tables = tables
+        self._fdb_writes = fdb_writes
         self._surgery = LinkSurgery(netlink, tables)
         self._batch: list[tuple[Op, Request]] = []
         self._contested: list[tuple[Op, Route | Rule]] = []
@@ -196,7 +209,11 @@ class _Pass:
         if index is None:
             text = f"{name} is not there, or not navstar's"
             self._note(op, Refusal(errno.ENODEV, text))
-        elif isinstance(op, Put):
+            return
+        if isinstance(row, Fdb):
+            agent = row.agent if isinstance(op, Put) else None
+            self._fdb_writes.note(index, row.mac, agent)
+        if isinstance(op, Put):
             self._batch.append((op, put_request(row, index)))
         else:
             self._batch.append((op, delete_request(row, index)))

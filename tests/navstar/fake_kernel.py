@@ -1,0 +1,135 @@
+"""A kernel that keeps one row per kernel key, and does to rows what Linux does.
+
+It passes the same behaviour tests as the real backend (test_overlay_backend.py).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+
+from navstar.diff import Delete, Op, Put, needs_recreation, vxlan_identity
+from navstar.overlay_backend import Applied, Refused
+from navstar.tables import (
+    Addr,
+    Fdb,
+    Link,
+    Neighbour,
+    Route,
+    Row,
+    family_of,
+    kernel_key,
+    link_of,
+)
+
+
+class FakeKernel:
+    """Rows in memory, oldest first."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._rows: dict[tuple[object, ...], Row] = {}
+        self.foreign_links: set[str] = set()
+        self.foreign_routes: set[tuple[object, ...]] = set()
+        self.writes = 0
+        for row in rows:
+            self._rows[kernel_key(row)] = row
+
+    def dump(self) -> frozenset[Row]:
+        return frozenset(self._rows.values())
+
+    def apply(self, ops: Iterable[Op]) -> Applied:
+        done, writes, refused = 0, 0, []
+        for op in ops:
+            before = dict(self._rows)
+            number = (
+                self._put(op.row) if isinstance(op, Put) else self._delete(op.row)
+            )
+            if number:
+                refused.append(Refused(op, number, errno.errorcode[number]))
+            else:
+                done += 1
+                writes += isinstance(op, Put) or before != self._rows
+        self.writes += writes
+        return Applied(done, writes, tuple(refused))
+
+    def _put(self, row: Row) -> int:
+        if isinstance(row, Link):
+            return self._put_link(row)
+        link = self._rows.get(("link", link_of(row)))
+        if link_of(row) is not None and not isinstance(link, Link):
+            return errno.ENODEV
+        if isinstance(link, Link):
+            if isinstance(row, Fdb) and row.agent.version != link.local.version:
+                return errno.EAFNOSUPPORT
+            if isinstance(row, Route) and not link.up:
+                return errno.ENETDOWN
+        key = kernel_key(row)
+        if key in self.foreign_routes and key not in self._rows:
+            return errno.EEXIST
+        self._rows[key] = row
+        return 0
+
+    def _put_link(self, link: Link) -> int:
+        if link.name in self.foreign_links:
+            return errno.EEXIST
+        for other in self._links():
+            if other.name != link.name and (
+                vxlan_identity(other) == vxlan_identity(link)
+            ):
+                return errno.EEXIST
+        old = self._rows.get(kernel_key(link))
+        if isinstance(old, Link):
+            if needs_recreation(old, link):
+                return errno.EOPNOTSUPP
+            if old.mac != link.mac:
+                self._drop(r for r in self._on(link.name) if isinstance(r, Neighbour))
+        self._rows[kernel_key(link)] = link
+        return 0
+
+    def _delete(self, row: Row) -> int:
+        found = self._rows.pop(kernel_key(row), None)
+        if found is None:
+            return 0
+        if isinstance(found, Link):
+            self._drop(self._on(found.name))
+        elif isinstance(found, Addr) and found.address.version == 4:
+            self._lose_ipv4_address(found)
+        return 0
+
+    def _lose_ipv4_address(self, lost: Addr) -> None:
+        """Later addresses of its subnet go with it; with the last one, all of IPv4."""
+        same = [r for r in self._ipv4(lost.link) if isinstance(r, Addr)]
+        self._drop(r for r in same if r.address.network == lost.address.network)
+        if not any(isinstance(row, Addr) for row in self._ipv4(lost.link)):
+            self._drop(self._ipv4(lost.link))
+
+    def _ipv4(self, link: str) -> list[Row]:
+        return [row for row in self._on(link) if family_of(row) == 4]
+
+    def _links(self) -> list[Link]:
+        return [row for row in self._rows.values() if isinstance(row, Link)]
+
+    def _on(self, link: str) -> list[Row]:
+        return [r for r in self._rows.values() if link_of(r) == link]
+
+    def _drop(self, rows: Iterable[Row]) -> None:
+        for row in list(rows):
+            self._rows.pop(kernel_key(row), None)
+
+
+def set_link_down(rows: Iterable[Row], name: str) -> frozenset[Row]:
+    """What is left of `rows` when the link has been set down."""
+
+    def stays(row: Row) -> bool:
+        match row:
+            case Neighbour(link) | Route(link):
+                return link != name
+            case Addr(link, address):
+                return link != name or address.version == 4
+            case _:
+                return True
+
+    return frozenset(filter(stays, rows))
+
+
+__all__ = ["Delete", "FakeKernel", "set_link_down"]

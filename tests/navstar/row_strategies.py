@@ -1,0 +1,127 @@
+"""Sets of rows as a kernel could have them, small enough to collide often."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
+
+from hypothesis import strategies as st
+
+from navstar.diff import vxlan_identity
+from navstar.tables import Addr, Fdb, Link, Neighbour, Route, Row, Rule, kernel_key
+from tests.navstar.fake_kernel import set_link_down
+
+MACS = ["70:b3:d5:80:00:01", "70:b3:d5:80:00:02"]
+AGENTS = {
+    4: [IPv4Address("10.0.0.3"), IPv4Address("10.0.0.4")],
+    6: [IPv6Address("fd00::3"), IPv6Address("fd00::4")],
+}
+
+names = st.sampled_from(["vtka", "vtkb"])
+macs = st.sampled_from(MACS)
+links = st.builds(
+    Link,
+    name=names,
+    vni=st.sampled_from([7, 8]),
+    port=st.just(64000),
+    local=st.sampled_from(
+        [IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2"), IPv6Address("fd00::1")]
+    ),
+    mac=macs,
+    mtu=st.sampled_from([1400, 1450]),
+)
+addrs = st.builds(
+    Addr,
+    names,
+    st.sampled_from(
+        [
+            IPv4Interface("44.128.0.1/20"),
+            IPv4Interface("44.128.0.1/16"),
+            IPv4Interface("44.128.0.2/20"),
+            IPv6Interface("fd01:a::1/64"),
+            IPv6Interface("fd01:a::1/80"),
+            IPv6Interface("fd01:a::2/64"),
+        ]
+    ),
+)
+remotes4 = st.sampled_from([IPv4Address("44.128.0.3"), IPv4Address("44.128.0.4")])
+remotes6 = st.sampled_from([IPv6Address("fd01:a::3"), IPv6Address("fd01:a::4")])
+neighbours = st.builds(Neighbour, names, remotes4 | remotes6, macs)
+fdbs = st.builds(Fdb, names, macs, st.sampled_from(AGENTS[4] + AGENTS[6]))
+metrics = st.sampled_from([3, 4])
+tables = st.sampled_from([42, 254, 1000])
+routes = st.builds(
+    Route,
+    names,
+    st.sampled_from([IPv4Network("9.0.3.0/24"), IPv4Network("10.0.0.3/32")]),
+    remotes4,
+    metrics,
+    tables,
+) | st.builds(
+    Route,
+    names,
+    st.sampled_from([IPv6Network("fd01:b:0:0:3::/80"), IPv6Network("fd00::3/128")]),
+    remotes6,
+    metrics,
+    tables,
+)
+rules = st.builds(
+    Rule,
+    st.sampled_from([IPv4Network("9.0.0.0/8"), IPv6Network("fd01:b::/64")]),
+    st.sampled_from([42, 1000]),
+    st.sampled_from([31000, 32000]),
+)
+
+
+def _consistent(rows: list[Row]) -> frozenset[Row]:
+    """The rows a kernel could hold at once: one per key, each on a fitting link."""
+    found: dict[tuple[object, ...], Row] = {}
+    taken = set()
+    for link in (row for row in rows if isinstance(row, Link)):
+        if vxlan_identity(link) not in taken and kernel_key(link) not in found:
+            taken.add(vxlan_identity(link))
+            found[kernel_key(link)] = link
+    known = {row.name: row for row in found.values() if isinstance(row, Link)}
+    for row in rows:
+        match row:
+            case Link():
+                continue
+            case Fdb(name, _, agent):
+                fits = name in known and known[name].local.version == agent.version
+            case Addr(name) | Neighbour(name) | Route(name):
+                fits = name in known
+            case _:
+                fits = True
+        if fits:
+            found.setdefault(kernel_key(row), row)
+    return frozenset(found.values())
+
+
+wanted_tables = st.tuples(
+    st.lists(links, max_size=3),
+    st.lists(addrs | neighbours | fdbs | routes | rules, max_size=14),
+).map(lambda parts: _consistent([*parts[0], *parts[1]]))
+
+
+def _disturbed(rows: frozenset[Row], down: list[str], learn: list[str]):
+    """Somebody set links down, or switched learning on."""
+    for name in down:
+        rows = set_link_down(rows, name)
+    return frozenset(
+        replace(row, up=row.name not in down, learning=row.name in learn)
+        if isinstance(row, Link)
+        else row
+        for row in rows
+    )
+
+
+found_tables = st.builds(
+    _disturbed, wanted_tables, st.lists(names, max_size=1), st.lists(names, max_size=1)
+)
