@@ -104,7 +104,7 @@ class SqliteStorage:
                 for table, rows in changes.items():
                     _write(connection, table, rows)
                 connection.execute("COMMIT")
-        except StorageError as error:
+        except BaseException as error:
             self._roll_back(connection, error)
             raise
 
@@ -162,12 +162,12 @@ class SqliteStorage:
             "Restart the node to use that one"
         )
 
-    def _roll_back(self, connection: sqlite3.Connection, error: StorageError) -> None:
+    def _roll_back(self, connection: sqlite3.Connection, error: BaseException) -> None:
         cause = error.__cause__
         if isinstance(cause, sqlite3.Error) and primary_code(cause) in _FATAL:
             self._broken = str(error)
         try:
-            if connection.in_transaction:
+            if connection.in_transaction:  # after some errors, SQLite has done it
                 connection.execute("ROLLBACK")
         except sqlite3.Error as again:
             self._broken = f"{error}; nor does it roll back: {again}"

@@ -306,6 +306,22 @@ def test_damage_to_the_database_is_a_storage_error_or_changes_no_row(tmp_path, l
     assert refused > 0
 
 
+def test_a_page_that_has_lost_a_row_is_refused(tmp_path):
+    """The rows that are left are sound, so nothing but a check of the tree sees it."""
+    fill(tmp_path, batches=1, rows=300)
+    damaged = bytearray((tmp_path / DATABASE).read_bytes())
+    page_size = int.from_bytes(damaged[16:18], "big")
+    leaf = next(  # https://www.sqlite.org/fileformat.html, 1.6: type, then cell count
+        at
+        for at in range(page_size, len(damaged), page_size)
+        if damaged[at] == 0x0A and damaged[at + 4] > 5
+    )
+    damaged[leaf + 4] -= 1
+    (tmp_path / DATABASE).write_bytes(damaged)
+
+    assert_refused(tmp_path, "damaged", "move it away")
+
+
 def test_a_directory_in_the_place_of_the_database_is_refused(tmp_path):
     (tmp_path / DATABASE).mkdir()
 
@@ -349,6 +365,19 @@ def test_after_close_nothing_is_acknowledged(tmp_path):
         storage.commit(batch(1, 1))
     with pytest.raises(StorageError, match="closed"):
         storage.load()
+
+
+def test_a_batch_that_breaks_half_way_leaves_nothing_and_the_next_one_holds(tmp_path):
+    no_bytes: Any = "text"
+    with opened(tmp_path) as storage:
+        with pytest.raises(TypeError):
+            storage.commit(
+                [Persist(1, (("fact", b"k", b"v"), ("meta", b"number", no_bytes)))]
+            )
+        assert storage.load()["fact"] == {}
+
+        storage.commit(batch(1, 5))
+        assert_exactly_after(storage.load(), 1, 5)
 
 
 def test_after_a_write_error_no_batch_is_acknowledged_and_the_earlier_ones_are_there(

@@ -1,7 +1,11 @@
 """Laws of the sealed datagram."""
 
+import hashlib
+import hmac
+from typing import Any
+
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +22,11 @@ from lashup.wire.keyring import Keyring, key_id_of
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
 ALICE, BOB, CAROL = (letter * 16 for letter in (b"a", b"b", b"c"))
+
+AEADS: Any = {
+    Cipher.AES_256_GCM: AESGCM,
+    Cipher.CHACHA20_POLY1305: ChaCha20Poly1305,
+}
 
 ciphers = pytest.mark.parametrize("cipher", list(Cipher))
 
@@ -268,19 +277,19 @@ def test_two_starts_of_a_node_seal_the_same_words_differently():
     assert first[HEADER_SIZE:] != second[HEADER_SIZE:]
 
 
-def test_the_layout_and_the_key_derivation_are_those_of_the_documentation():
-    import hashlib
-    import hmac
-
-    datagram = seal(label="prod").seal(b"words")
+@ciphers
+def test_the_layout_and_the_key_derivation_are_those_of_the_documentation(cipher):
+    datagram = seal(label="prod", cipher=cipher).seal(b"words")
+    number = bytes((cipher.value,))
     extracted = hmac.digest(ALICE, KEY, hashlib.sha256)
-    info = b"lashup datagram\0\x01prod"
+    info = b"lashup datagram\0" + number + b"prod"
     derived = hmac.digest(extracted, info + b"\x01", hashlib.sha256)
+    aead: Any = AEADS[cipher](derived)
 
     header, body = datagram[:32], datagram[32:]
-    assert header == b"\xa7L\x01\x01" + key_id_of(KEY) + ALICE + bytes(7) + b"\x01"
+    assert header == b"\xa7L\x01" + number + key_id_of(KEY) + ALICE + bytes(7) + b"\x01"
     nonce = bytes(4) + header[24:32]
-    assert AESGCM(derived).decrypt(nonce, body, header + b"prod") == b"words"
+    assert aead.decrypt(nonce, body, header + b"prod") == b"words"
 
 
 def test_datagrams_flow_at_each_step_of_a_rotation():

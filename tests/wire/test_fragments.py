@@ -116,6 +116,16 @@ def test_what_is_no_fragment_is_malformed(fragment):
         Reassembly().receive_untrusted(fragment, A, now=0.0)
 
 
+def test_a_part_that_comes_again_is_counted_once():
+    reassembly = Reassembly()
+    first, *_ = split(1, bytes(100), 30)
+    reassembly.receive_untrusted(first, A, now=0.0)
+    before = state(reassembly)
+
+    assert reassembly.receive_untrusted(first, A, now=0.0) is None
+    assert state(reassembly) == before
+
+
 def test_a_fragment_that_contradicts_its_message_is_malformed_and_changes_nothing():
     reassembly = Reassembly()
     reassembly.receive_untrusted(split(5, bytes(100), 30)[0], A, now=0.0)
