@@ -26,6 +26,8 @@ from navstar.lab.record import DIRECTORY_VARIABLE, base_directory
 # Source: linux/capability.h.
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_ADMIN": 21}
 
+_INSIDE_VARIABLE = "NAVSTAR_LAB_IN_USER_NAMESPACE"
+
 _AS_ROOT = "run it as root: sudo $(command -v navstar) lab run"
 _IN_CONTAINER = "in a container: docker run --privileged ..."
 
@@ -39,7 +41,7 @@ def missing_capabilities() -> list[str]:
 
 def is_in_user_namespace() -> bool:
     """Whether this is the part of a user's lab that has executed itself again."""
-    return DIRECTORY_VARIABLE in os.environ
+    return _INSIDE_VARIABLE in os.environ
 
 
 def become_able(arguments: list[str]) -> None:
@@ -207,7 +209,11 @@ def _enter_fresh_user_namespace() -> None:
 
 def _execute_again(arguments: list[str], directory: Path) -> None:
     command = navstar_command(*arguments)
-    variables = {**environment(), DIRECTORY_VARIABLE: str(directory)}
+    variables = {
+        **environment(),
+        DIRECTORY_VARIABLE: str(directory),
+        _INSIDE_VARIABLE: "1",
+    }
     sys.stdout.flush()
     sys.stderr.flush()
     try:

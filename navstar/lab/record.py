@@ -26,7 +26,7 @@ from navstar.lab.errors import LabError, NoSuchLab, StaleLab
 from navstar.lab.processes import Process, identify
 from navstar.lab.topology import Topology
 
-#: Set for the part of the lab that runs in a user namespace, where uid 0 is nobody.
+#: Names another directory. Handed on into a user namespace, where everybody is root.
 DIRECTORY_VARIABLE = "NAVSTAR_LAB_DIRECTORY"
 
 

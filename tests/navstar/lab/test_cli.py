@@ -1,0 +1,94 @@
+"""The commands: exit codes, messages, and an ordinary user's way to a lab."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from typer.testing import CliRunner
+
+from navstar.lab import privileges
+from navstar.lab.cli import DOES_NOT_HOLD, NOT_CARRIED_OUT, app
+from navstar.lab.errors import MissingSystemPart
+from navstar.lab.laboratory import AtEnd, open_lab
+from navstar.lab.topology import Topology
+
+
+def _call(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, arguments)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_ending_a_lab_that_is_not_there_says_so():
+    code, _, errors = _call("down", "--prefix", "none")
+
+    assert code == NOT_CARRIED_OUT
+    assert "no lab none is up" in errors
+
+
+@pytest.mark.kernel
+def test_a_run_with_one_agent_is_refused_because_it_has_no_path_to_show(prefix):
+    code, _, errors = _call("run", "--agents", "1", "--prefix", prefix)
+
+    assert code == NOT_CARRIED_OUT
+    assert "needs two" in errors
+
+
+@pytest.mark.kernel
+def test_a_check_of_a_lab_without_navstar_fails_line_by_line(prefix):
+    with open_lab(Topology(prefix, size=2, containers=1), AtEnd.KEEP) as lab:
+        lab.build()
+
+    code, output, _ = _call("check", "--prefix", prefix, "--json")
+    down_code, down, _ = _call("down", "--prefix", prefix, "--json")
+
+    report = json.loads(output)
+    assert code == DOES_NOT_HOLD
+    assert report["ok"] is False
+    assert report["checks"][0]["figures"]["container_paths"] == 4
+    assert down_code == 0
+    assert json.loads(down) == {"prefix": prefix, "left": [], "ok": True}
+
+
+@pytest.mark.kernel
+def test_a_lab_in_the_way_is_named_with_the_command_that_removes_it(prefix):
+    with open_lab(Topology(prefix, size=2, containers=1)):
+        code, _, errors = _call("run", "--agents", "2", "--prefix", prefix)
+
+    assert code == NOT_CARRIED_OUT
+    assert f"in use by process {os.getpid()}" in errors
+    assert f"navstar lab down --prefix {prefix}" in errors
+
+
+@pytest.mark.kernel
+def test_this_host_has_all_that_a_lab_needs():
+    privileges.check_system()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("index", range(3))
+def test_a_link_kind_that_the_kernel_lacks_is_named_with_its_command(
+    index, monkeypatch
+):
+    kind, module, _ = privileges._LINK_KINDS[index]
+
+    def lacks(kernel):
+        kernel.link("add", ifname="try9", kind="no-such-kind")
+
+    monkeypatch.setattr(privileges, "_LINK_KINDS", ((kind, module, lacks),))
+
+    with pytest.raises(MissingSystemPart, match=f"no {kind} device") as caught:
+        privileges.check_system()
+
+    assert f"modprobe {module}" in caught.value.way_out
+
+
+def test_root_without_rights_is_told_what_is_missing(monkeypatch):
+    monkeypatch.setattr(privileges, "missing_capabilities", lambda: ["CAP_NET_ADMIN"])
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    with pytest.raises(MissingSystemPart, match="CAP_NET_ADMIN") as caught:
+        privileges.become_able(["lab", "run"])
+
+    assert "sudo" in caught.value.way_out
