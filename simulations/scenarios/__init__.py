@@ -1,0 +1,10 @@
+"""The experiments by name. Each is a file of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulations.scenario import Scenario
+
+#: Every scenario, in the order in which they are shown.
+SCENARIOS: dict[str, Scenario[Any]] = {}
