@@ -23,6 +23,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import replace
 
+from lashup.errors import NodeClosed
 from lashup.machine import NEVER, Address, NodeId
 from lashup.membership.config import MembershipConfig
 from lashup.membership.deadlines import Deadlines
@@ -161,7 +162,10 @@ class Beliefs:
 
         Raises:
             LimitExceeded: More than the tags' limit. Nothing has changed.
+            NodeClosed: This node has said goodbye. Nothing has changed.
         """
+        if self.is_leaving:
+            raise NodeClosed("a node that leaves has no more tags to set")
         incarnation = self.me.incarnation + 1
         record = replace(self.me, tags=tags, incarnation=incarnation)
         self._utter_own(record, Liveness.ALIVE, now=now)
@@ -171,10 +175,12 @@ class Beliefs:
         """Say goodbye."""
         self._utter_own(self.me, Liveness.LEFT, now=now)
 
-    def hear_obituary(self, epoch: int, *, now: float) -> None:
+    def hear_obituary(self, epoch: int, *, now: float) -> Reaction:
         """Somebody has reaped this node's life: begin a new one."""
-        if epoch >= self.me.epoch and not self.is_leaving:
-            self._outdo(epoch + 1, 0, now=now)
+        if epoch < self.me.epoch or epoch + 1 >= COUNTER_LIMIT or self.is_leaving:
+            return Reaction.NOTHING
+        self._outdo(epoch + 1, 0, now=now)
+        return Reaction.REFUTED
 
     def expire(self, *, now: float) -> list[Remember]:
         """Give up suspects and forget members whose time is over."""

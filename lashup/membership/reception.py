@@ -115,7 +115,8 @@ class Reception:
             case Told(beliefs):
                 return self._told(beliefs, header.sender, sender, now=now)
             case Obituary(node, epoch) if node == me.id:
-                self._beliefs.hear_obituary(epoch, now=now)
+                if self._beliefs.hear_obituary(epoch, now=now) is Reaction.REFUTED:
+                    return [(sender, Gossip())]
             case _:
                 pass  # Gossip, a walk's question, or what is meant for another node.
         return []

@@ -42,6 +42,9 @@ WINDOW = 128
 #: How often one lot of ids is asked for before it is dropped.
 _ATTEMPTS = 3
 
+#: A peer that says nothing for so many times the retry is given up on.
+_SILENCE = 8
+
 #: Bytes of a payload that are not the body: header and framing, without a rider.
 _HEADER = 100
 
@@ -60,6 +63,7 @@ class _Visit:
     asked: dict[NodeId, None] = field(default_factory=dict)
     repeat_at: float = NEVER
     attempts: int = 0
+    heard_at: float = 0.0
 
 
 class Reconciliation:
@@ -78,6 +82,7 @@ class Reconciliation:
         self._visit: _Visit | None = None
         self._waiting_since = NEVER
         self._peer: tuple[NodeId, Address] | None = None
+        self._peer_hash = 0
         self._start_at = NEVER
         self._rest = 0.0
         self._rest_until = -NEVER
@@ -105,6 +110,7 @@ class Reconciliation:
             self._rest_until = now
         self._waiting_since = min(self._waiting_since, now)
         self._peer = (peer, address)
+        self._peer_hash = table_hash
         self._start_at = max(now, self._rest_until)
         if self._has_walked:
             # Where gossip is on its way it is left to it, but not for ever.
@@ -115,12 +121,17 @@ class Reconciliation:
 
     def tick(self, *, now: float) -> list[Letter]:
         """Begin a walk, repeat what was not answered, or give up."""
-        letters: list[Letter] = []
         if self._visit is None and self._start_at <= now and self._peer is not None:
-            self._begin(*self._peer, now=now)
+            self._start_at = NEVER
+            if self._peer_hash != self._beliefs.members.summary.root:
+                self._begin(*self._peer, now=now)
         visit = self._visit
         if visit is None:
-            return letters
+            return []
+        letters: list[Letter] = []
+        if now > visit.heard_at + _SILENCE * self._config.reconcile_retry:
+            self._visit = None
+            return []
         if visit.walk.next_wakeup() <= now:
             letters += self._asks(visit, now=now)
         if visit.repeat_at <= now:
@@ -140,6 +151,7 @@ class Reconciliation:
         if visit is None or visit.peer != peer:
             return []
         keys = visit.walk.receive_untrusted(answer.body, now=now)
+        visit.heard_at = now
         visit.waiting.extend(NodeId(key) for key in sorted(keys))
         visit.differing += len(keys)
         letters = self._asks(visit, now=now)
@@ -154,6 +166,7 @@ class Reconciliation:
         if visit is None or node not in visit.asked:
             return []
         del visit.asked[node]
+        visit.heard_at = now
         letters = [] if visit.asked else self._next_lot(visit, now=now)
         self._end_if_over(now=now)
         return letters
@@ -206,9 +219,14 @@ class Reconciliation:
         retry = self._config.reconcile_retry
         walk = Walk(members.summary, now=now, retry_after=retry)
         self._visit = _Visit(
-            peer, address, walk, self._beliefs.news, members.live_count
+            peer,
+            address,
+            walk,
+            news_before=self._beliefs.news,
+            live_before=members.live_count,
+            heard_at=now,
         )
-        self._waiting_since = self._start_at = NEVER
+        self._waiting_since = NEVER
         self._has_walked = True
         self.walks += 1
 

@@ -244,6 +244,7 @@ class Swim:
 
         Raises:
             LimitExceeded: More than 512 bytes packed. Nothing has changed.
+            NodeClosed: This node has said goodbye. Nothing has changed.
         """
         self._beliefs.set_tags(tags, now=now)
         return self._settle([], now=now)
