@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -52,12 +52,16 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextmanager
-def _handled_by(handler: object) -> Iterator[None]:
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     # Only the main thread may set handlers, and only it is ever interrupted.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {each: signal.signal(each, handler) for each in _SIGNALS}  # type: ignore[arg-type]
+    before = {each: signal.getsignal(each) for each in _SIGNALS}
+    for each, handled in before.items():
+        # Who started us has switched this one off, as nohup does.
+        if handled is not signal.SIG_IGN:
+            signal.signal(each, handler)
     try:
         yield
     finally:
