@@ -1,0 +1,121 @@
+"""`navstar lab` from outside: the real commands, real daemons, the whole demo."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from navstar.lab import agents
+from navstar.lab.demo import CLAIMS
+from navstar.lab.laboratory import find_lab, leftovers, strangers
+from navstar.lab.record import find_record
+
+pytestmark = pytest.mark.kernel
+
+_PATIENCE = 150
+
+
+@pytest.fixture
+def lab_command(prefix: str) -> Iterator[list[str]]:
+    """A `navstar lab` with this test's prefix to add to; nothing is left of it."""
+    yield agents.navstar_command("lab")
+    subprocess.run(
+        agents.navstar_command("lab", "down", "--prefix", prefix),
+        env=agents.environment(),
+        capture_output=True,
+        timeout=_PATIENCE,
+    )
+
+
+def _call(command: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*command, *arguments],
+        env=agents.environment(),
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+    )
+
+
+def test_every_line_of_the_demo_holds(lab_command, prefix):
+    done = _call(lab_command, "run", "--agents=3", f"--prefix={prefix}", "--json")
+
+    assert done.stdout, done.stderr
+    report = json.loads(done.stdout)
+    broken = [each for each in report["checks"] if not each["ok"]]
+    assert broken == [], done.stderr
+    assert report["ok"] is True
+    assert [each["name"] for each in report["checks"][:-1]] == [c.name for c in CLAIMS]
+    assert done.returncode == 0
+    assert strangers(prefix) == []
+
+
+def test_a_lab_that_is_up_can_be_checked_and_taken_down_by_others(lab_command, prefix):
+    up = _call(lab_command, "up", "--agents=2", f"--prefix={prefix}", "--json")
+    assert up.returncode == 0, up.stderr
+    lab = find_lab(prefix)
+    known = list(lab.record.processes.values())
+
+    again = _call(lab_command, "up", "--agents=2", f"--prefix={prefix}")
+    checked = _call(lab_command, "check", f"--prefix={prefix}", "--json")
+    down = _call(lab_command, "down", f"--prefix={prefix}")
+
+    assert again.returncode == 2
+    assert "left up" in again.stderr
+    assert checked.returncode == 0, checked.stdout
+    assert down.returncode == 0, down.stderr
+    assert len(known) == 2
+    assert leftovers(lab.record, known) == []
+
+
+def test_ctrl_c_in_the_middle_of_the_demo_leaves_nothing(lab_command, prefix):
+    child = subprocess.Popen(
+        [*lab_command, "run", "--agents=2", f"--prefix={prefix}"],
+        env=agents.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stderr is not None
+    for line in child.stderr:
+        if "is killed" in line:
+            break
+    record = find_record(prefix)
+    known = list(record.processes.values())
+
+    child.send_signal(signal.SIGINT)
+    output, errors = child.communicate(timeout=_PATIENCE)
+
+    assert child.returncode == 128 + signal.SIGINT, output + errors
+    assert "nothing of the lab is left" in errors
+    assert len(known) == 3
+    assert leftovers(record, known) == []
+
+
+def test_a_daemon_that_cannot_start_is_told_with_its_log_and_nothing_is_left(
+    lab_command, prefix, tmp_path: Path
+):
+    # A package of our name that ends at once stands before the real one's modules.
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "lashup.py").write_text("raise SystemExit('lashup is broken here')")
+    environment = {**os.environ, "PYTHONPATH": str(broken)}
+
+    code = (
+        "from navstar.lab import agents; import os, sys\n"
+        f"agents.environment = lambda: {environment!r}\n"
+        "from navstar.lab.cli import app\n"
+        f"app(['run', '--agents=2', '--prefix={prefix}'])"
+    )
+    done = _call([lab_command[0]], "-c", code)
+
+    assert done.returncode == 2, done.stderr
+    assert "navstar of a1 has ended" in done.stderr
+    assert "lashup is broken here" in done.stderr
+    assert strangers(prefix) == []
