@@ -159,7 +159,7 @@ class Node:
             limits=config.limits,
             max_skew=config.max_clock_skew,
         )
-        self.kv.store.load(tables)
+        self.kv.store.load(tables, wall=wall)
         remembered = tables.get(MEMBER_TABLE, {})
         self._remembered = set(remembered)
         self.membership = Swim(

@@ -21,6 +21,7 @@ modulo 2**64; addition, not exclusive or, which linear algebra can steer.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -47,8 +48,19 @@ _LISTED_BYTES = FANOUT * 8
 
 #: Questions of one walk on their way at a time: bounds the burst of answers.
 WINDOW = 16
-#: A question is repeated this often before the walk gives up on the peer.
-ATTEMPTS = 6
+#: A question is asked this often, while nothing else is answered either, before the
+#: walk gives up on the peer.
+ATTEMPTS = 8
+#: The pause before a question is repeated doubles so often.
+_DOUBLINGS = 2
+
+
+class Sought(enum.Enum):
+    """Which of the keys that differ a walk looks for."""
+
+    ALL = enum.auto()
+    #: Those that the peer holds. For whoever only pulls, what it lacks is no news.
+    THEIRS = enum.auto()
 
 
 def keyed_hash(hash_key: bytes, *parts: bytes) -> int:
@@ -199,15 +211,24 @@ class Walk:
     Args:
         summary: Ours. It may change during the walk.
         now: The time.
-        retry_after: Seconds after which a question is repeated, doubled each time.
+        retry_after: Seconds after which a question is repeated, doubled twice.
+        sought: Which keys to look for.
     """
 
-    def __init__(self, summary: Summary, *, now: float, retry_after: float) -> None:
+    def __init__(
+        self,
+        summary: Summary,
+        *,
+        now: float,
+        retry_after: float,
+        sought: Sought = Sought.ALL,
+    ) -> None:
         self.failed = False
         #: Until the first answer nobody knows whether the peer is there.
         self.answered = False
         self._summary = summary
         self._retry_after = retry_after
+        self._sought = sought
         self._waiting = [_ROOT]
         self._asked: dict[int, _Question] = {}
         self._started_at = now
@@ -234,7 +255,8 @@ class Walk:
             if question.attempts >= ATTEMPTS:
                 self.failed = True
                 return []
-            question.repeat_at = now + self._retry_after * 2**question.attempts
+            doublings = min(question.attempts, _DOUBLINGS)
+            question.repeat_at = now + self._retry_after * 2**doublings
             question.attempts += 1
             asks.append(pack(position))
         while self._waiting and len(self._asked) < WINDOW:
@@ -246,13 +268,12 @@ class Walk:
     def receive_untrusted(self, answer: bytes, *, now: float) -> list[bytes]:
         """Take in an answer; returns the keys it shows to differ.
 
-        A key differs when its record hashes do, or when one side lacks it. An
-        answer to no question of ours says nothing.
+        A key differs when its record hashes do, or when one side lacks it (where
+        that is sought). An answer to no question of ours says nothing.
 
         Raises:
             MalformedDatagram: Not an answer. Nothing has changed.
         """
-        del now
         fields = fields_untrusted(unpack_untrusted(answer), 3)
         position = natural_untrusted(fields[0], below=_RANGES)
         listed = natural_untrusted(fields[2], below=2) == 1
@@ -264,13 +285,21 @@ class Walk:
         if self._asked.pop(position, None) is None:
             return []
         self.answered = True
+        for question in self._asked.values():
+            # The peer is there: what is missing was lost, and can be had soon.
+            question.attempts = 1
+            question.repeat_at = min(question.repeat_at, now + self._retry_after)
         if listed:
             return self._differing(position, theirs)
         for index, child in enumerate(_children_of(position)):
             their_sum = int.from_bytes(body[index * 8 : index * 8 + 8], "big")
-            if their_sum != self._summary.sum_of(child):
+            if their_sum != self._summary.sum_of(child) and self._is_sought(their_sum):
                 self._waiting.append(child)
         return []
+
+    def _is_sought(self, their_sum: int) -> bool:
+        # A range without records has the sum 0.
+        return their_sum != 0 or self._sought is Sought.ALL
 
     def _listing_untrusted(self, body: bytes) -> dict[bytes, int]:
         size = self._summary._key_size  # noqa: SLF001  # one thing, two sides
@@ -283,8 +312,6 @@ class Walk:
 
     def _differing(self, position: int, theirs: dict[bytes, int]) -> list[bytes]:
         ours = self._summary.records_in(position)
-        return [
-            key
-            for key in sorted(ours.keys() | theirs.keys())  # the same in every run
-            if ours.get(key) != theirs.get(key)
-        ]
+        keys = ours.keys() | theirs.keys() if self._sought is Sought.ALL else theirs
+        # Sorted, so that a run is the same in every process.
+        return sorted(key for key in keys if ours.get(key) != theirs.get(key))

@@ -52,12 +52,18 @@ class Branch:
             branch = branch.child(step)
         return branch
 
-    def dots(self) -> Iterator[Dot]:
-        """The dots of all facts here and below."""
+    def places(
+        self, path: tuple[bytes, ...] = ()
+    ) -> Iterator[tuple[tuple[bytes, ...], Dot]]:
+        """Every fact here and below: the path to it, and its dot.
+
+        Args:
+            path: Goes in front of every path.
+        """
         for dot, _ in self.facts:
-            yield dot
-        for _, branch in self.children():
-            yield from branch.dots()
+            yield path, dot
+        for step, branch in self.children():
+            yield from branch.places((*path, step))
 
     def put(self, path: tuple[bytes, ...], dot: Dot, payload: bytes) -> Branch:
         """This branch with one more fact at the end of a path."""

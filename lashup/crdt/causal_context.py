@@ -115,22 +115,28 @@ def within(runs: Runs, first: int, last: int) -> Runs:
     )
 
 
+def difference(left: Runs, right: Runs) -> Runs:
+    """The counters that are in the first of two runs only."""
+    rest: list[tuple[int, int]] = []
+    taken = iter(right)
+    hole = next(taken, None)
+    for first, last in left:
+        start = first
+        while hole is not None and hole[0] <= last:
+            if hole[0] > start:
+                rest.append((start, hole[0] - 1))
+            start = max(start, hole[1] + 1)
+            if hole[1] > last:
+                break  # It reaches into the next run.
+            hole = next(taken, None)
+        if start <= last:
+            rest.append((start, last))
+    return tuple(rest)
+
+
 def without(runs: Runs, counters: Iterable[int]) -> Runs:
     """Some runs less some counters; the counters come in rising order."""
-    left: list[tuple[int, int]] = []
-    taken = iter(counters)
-    counter = next(taken, None)
-    for first, last in runs:
-        start = first
-        while counter is not None and counter <= last:
-            if counter >= start:
-                if counter > start:
-                    left.append((start, counter - 1))
-                start = counter + 1
-            counter = next(taken, None)
-        if start <= last:
-            left.append((start, last))
-    return tuple(left)
+    return difference(runs, tuple((counter, counter) for counter in counters))
 
 
 def includes(runs: Runs, others: Runs) -> bool:

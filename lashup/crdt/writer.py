@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from lashup.crdt.branch import Branch
+from lashup.crdt.branch import EMPTY, Branch
 from lashup.crdt.causal_context import CausalContext
 from lashup.crdt.dot import Actor, Dot
 from lashup.crdt.facts import Delta, Fact, PackedKey, Path
@@ -59,8 +59,8 @@ class Writer:
 
     def drop(self, path: Path) -> None:
         """Remove every fact at a place and below that the writer can see."""
-        below = self.branch.at(path)
-        for place, dot in list(_facts_below(path, below)):
+        below = self.branch.at(path) or EMPTY
+        for place, dot in list(below.places(path)):
             # A fact of this very update leaves its dot behind as seen and gone.
             self._facts.pop(dot, None)
             self._context.add_run(dot.actor, dot.counter, dot.counter)
@@ -69,15 +69,6 @@ class Writer:
     def delta(self) -> Delta:
         """What the operations so far amount to; without effect it is empty."""
         return Delta(self._facts, self._context)
-
-
-def _facts_below(path: Path, branch: Branch | None) -> Iterator[tuple[Path, Dot]]:
-    if branch is None:
-        return
-    for dot, _ in branch.facts:
-        yield path, dot
-    for step, child in branch.children():
-        yield from _facts_below((*path, step), child)
 
 
 @dataclass(frozen=True, slots=True)

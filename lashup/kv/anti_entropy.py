@@ -4,15 +4,20 @@ Theory of operation
 -------------------
 Every probe and ack carries the sender's digest. Unequal digests start an exchange
 with that peer, one at a time: a walk (`reconcile`) finds the actors that differ,
-requests ask for what is missing of them, a few at a time, and each datagram that
-comes back is a delta to be joined. The peer does the same in its own time, so each
-side only ever pulls.
+requests ask what is to be known of them, a few at a time, and each part that comes
+back is a delta to be joined. The peer does the same in its own time, so each side
+only ever pulls.
+
+For each actor that differs we keep the stretches of counters that the peer has not
+yet spoken about (`_Exchange.todo`). A part takes away what it dealt with, whichever
+request it belongs to and whenever it comes; a request asks for what is left. So every
+part that arrives is progress, and loss costs time only.
 
 While deltas are on their way digests differ all the time, so a difference is given
 `SETTLE` seconds to go away; not so before the first synchronisation.
 
-A request whose parts do not all come is sent again, with the contexts as they are
-then; after a few times the peer is given up, and the next unequal digest starts anew.
+A peer that says nothing for a few requests in a row is given up, and the next unequal
+digest starts anew.
 """
 
 from __future__ import annotations
@@ -20,9 +25,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from lashup.crdt.causal_context import within
-from lashup.crdt.dot import COUNTER_LIMIT, Actor
-from lashup.crdt.facts import Delta, FactSet
+from lashup.crdt.causal_context import Runs, difference, within
+from lashup.crdt.dot import Actor
+from lashup.crdt.facts import FactSet
 from lashup.kv.messages import (
     MOST_WANTS,
     Answer,
@@ -31,33 +36,37 @@ from lashup.kv.messages import (
     Request,
     encode,
 )
-from lashup.kv.serving import Want, serve
+from lashup.kv.serving import EVERYTHING, Want, serve
 from lashup.machine import NEVER, Address, Send
-from lashup.reconcile import Summary, Walk
+from lashup.reconcile import Sought, Summary, Walk
 
 #: Seconds that a difference may be a delta on its way: longer than a multicast takes.
 SETTLE = 0.25
 #: Seconds without an answer before a question is asked again; doubled each time.
 RETRY_AFTER = 0.3
-#: How often a request is sent in all before the peer is given up.
-ATTEMPTS = 5
+#: Parts of one answer leave together: what is this many seconds behind is lost.
+PARTS_APART = 0.1
+#: How often a request is sent in vain before the peer is given up.
+ATTEMPTS = 6
 #: Requests on their way at a time: each brings at most a burst of datagrams.
 WINDOW = 3
 #: Bytes of runs in one request, beyond which it takes no further actor.
 _REQUEST_BYTES = 900
-#: Bytes of one run in a request, about.
-_RUN_BYTES = 10
+#: Bytes of one run in a request, at most about.
+_RUN_BYTES = 12
+#: Runs of one actor in a request. With more of them it asks for a first stretch only.
+_MOST_RUNS = 64
 
 
 @dataclass(slots=True)
 class _Pending:
     """A request on its way."""
 
-    wants: tuple[tuple[Actor, int], ...]
+    actors: tuple[Actor, ...]
     repeat_at: float
     attempts: int
     parts: set[int] = field(default_factory=set)
-    rest: tuple[tuple[Actor, int], ...] = ()
+    has_progressed: bool = False
 
 
 @dataclass(slots=True)
@@ -66,12 +75,25 @@ class _Exchange:
 
     peer: Address
     walk: Walk
-    wanted: deque[tuple[Actor, int]] = field(default_factory=deque)
+    #: Counters that the peer has yet to speak about, of actors that differ.
+    todo: dict[Actor, Runs] = field(default_factory=dict)
+    #: Actors of `todo` that no request on its way is about.
+    waiting: deque[Actor] = field(default_factory=deque)
     requests: dict[int, _Pending] = field(default_factory=dict)
+    has_failed: bool = False
 
     @property
-    def done(self) -> bool:
-        return self.walk.done and not self.wanted and not self.requests
+    def is_done(self) -> bool:
+        return self.walk.done and not self.todo
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    """A peer whose digest was another than ours."""
+
+    peer: Address
+    root: int
+    look_at: float
 
 
 class AntiEntropy:
@@ -92,35 +114,33 @@ class AntiEntropy:
         self._summary = summary
         self._part_size = part_size
         self._exchange: _Exchange | None = None
-        #: A peer that differs, and when to look whether it still does.
-        self._suspect: tuple[Address, float] | None = None
+        self._suspect: _Suspect | None = None
         self._number = 0
 
     def next_wakeup(self) -> float:
         """When `tick` has something to do."""
         exchange = self._exchange
         if exchange is None:
-            return NEVER if self._suspect is None else self._suspect[1]
+            return NEVER if self._suspect is None else self._suspect.look_at
         pending = (r.repeat_at for r in exchange.requests.values())
         return min(exchange.walk.next_wakeup(), min(pending, default=NEVER))
 
     def hear_digest(self, root: int, peer: Address, *, now: float) -> None:
         """A peer's digest came in; `tick` does the rest."""
+        suspect = self._suspect
         if root == self._summary.root:
             self.is_synchronised |= root != 0
-            if self._suspect is not None and self._suspect[0] == peer:
+            if suspect is not None and suspect.peer == peer:
                 self._suspect = None
-        elif root != 0 and self._suspect is None:
+        elif root != 0 and (suspect is None or suspect.peer == peer):
             settle = SETTLE if self.is_synchronised else 0.0
-            self._suspect = peer, now + settle
+            look_at = now + settle if suspect is None else suspect.look_at
+            self._suspect = _Suspect(peer, root, look_at)
 
     def tick(self, *, now: float) -> list[Send]:
         """Start an exchange that is due; ask again what was not answered."""
-        if self._exchange is None and self._suspect and self._suspect[1] <= now:
-            peer, self._suspect = self._suspect[0], None
-            self.exchanges += 1
-            walk = Walk(self._summary, now=now, retry_after=RETRY_AFTER)
-            self._exchange = _Exchange(peer, walk)
+        if self._exchange is None:
+            self._begin(now=now)
         exchange = self._exchange
         if exchange is None:
             return []
@@ -142,23 +162,11 @@ class AntiEntropy:
     def serve(self, request: Request, peer: Address) -> list[Send]:
         """Send a peer what it lacks."""
         served = serve(self._facts, request.wants, size=self._part_size)
-        deltas = served.deltas or (Delta(),)
-        last = len(deltas) - 1
-        return [
-            Send(
-                peer,
-                encode(
-                    Part(
-                        request.number,
-                        index,
-                        len(deltas),
-                        delta,
-                        served.rest if index == last else (),
-                    )
-                ),
-            )
-            for index, delta in enumerate(deltas)
-        ]
+        parts = (
+            Part(request.number, index, len(served), one.delta, one.dealt)
+            for index, one in enumerate(served)
+        )
+        return [Send(peer, encode(part)) for part in parts]
 
     def hear_answer_untrusted(
         self, answer: bytes, peer: Address, *, now: float
@@ -171,8 +179,11 @@ class AntiEntropy:
         exchange = self._exchange
         if exchange is None or exchange.peer != peer:
             return []
-        actors = exchange.walk.receive_untrusted(answer, now=now)
-        exchange.wanted.extend((Actor(actor), 1) for actor in actors)
+        for key in exchange.walk.receive_untrusted(answer, now=now):
+            actor = Actor(key)
+            if actor not in exchange.todo:
+                exchange.todo[actor] = EVERYTHING
+                exchange.waiting.append(actor)
         return self._go_on(now=now)
 
     def hear_part(self, part: Part, peer: Address, *, now: float) -> list[Send]:
@@ -180,69 +191,108 @@ class AntiEntropy:
         exchange = self._exchange
         if exchange is None or exchange.peer != peer:
             return []
+        has_progressed = self._take_away(exchange, part)
         request = exchange.requests.get(part.number)
-        if request is None:
-            return []
-        request.parts.add(part.index)
-        request.rest = part.rest or request.rest
-        if len(request.parts) == part.count:
-            del exchange.requests[part.number]
-            exchange.wanted.extendleft(reversed(request.rest))
+        if request is not None:
+            request.parts.add(part.index)
+            request.has_progressed |= has_progressed
+            request.repeat_at = min(request.repeat_at, now + PARTS_APART)
+            # An answer that says nothing is waited out, not asked for again at once.
+            if len(request.parts) == part.count and request.has_progressed:
+                del exchange.requests[part.number]
+                left = (actor for actor in request.actors if actor in exchange.todo)
+                exchange.waiting.extendleft(left)
         return self._go_on(now=now)
+
+    def _begin(self, *, now: float) -> None:
+        suspect = self._suspect
+        if suspect is None or suspect.look_at > now:
+            return
+        self._suspect = None
+        if suspect.root == self._summary.root:
+            self.is_synchronised = True
+            return
+        self.exchanges += 1
+        walk = Walk(
+            self._summary, now=now, retry_after=RETRY_AFTER, sought=Sought.THEIRS
+        )
+        self._exchange = _Exchange(suspect.peer, walk)
+
+    def _take_away(self, exchange: _Exchange, part: Part) -> bool:
+        """Note what a part dealt with. Whether that was anything new."""
+        has_progressed = False
+        for actor, stretches in part.dealt:
+            todo = exchange.todo.get(actor, ())
+            left = difference(todo, stretches)
+            has_progressed |= left != todo
+            if left:
+                exchange.todo[actor] = left
+            else:
+                exchange.todo.pop(actor, None)
+        return has_progressed
 
     def _repeat(
         self, exchange: _Exchange, number: int, request: _Pending, *, now: float
     ) -> list[Send]:
         del exchange.requests[number]
+        actors = tuple(actor for actor in request.actors if actor in exchange.todo)
         # As long as something comes the peer is there; loss alone is no reason.
-        attempts = 1 if request.parts else request.attempts + 1
-        if attempts > ATTEMPTS:
-            exchange.walk.failed = True
+        attempts = 1 if request.has_progressed else request.attempts + 1
+        exchange.has_failed |= attempts > ATTEMPTS
+        if not actors or exchange.has_failed:
             return []
-        # What came is in the context by now, so it is not sent again.
-        return [self._request(exchange, request.wants, attempts, now=now)]
+        return [self._request(exchange, actors, attempts, now=now)]
 
     def _go_on(self, *, now: float) -> list[Send]:
         exchange = self._exchange
         if exchange is None:
             return []
-        sends = [
-            Send(exchange.peer, encode(Ask(ask))) for ask in exchange.walk.asks(now=now)
-        ]
-        while exchange.wanted and len(exchange.requests) < WINDOW:
-            wants = self._next_wants(exchange)
-            sends.append(self._request(exchange, wants, 1, now=now))
-        if exchange.walk.failed:
+        asks = exchange.walk.asks(now=now)
+        if exchange.has_failed or exchange.walk.failed:
             self.failures += 1
             self._exchange = None
-        elif exchange.done:
+            return []
+        sends = [Send(exchange.peer, encode(Ask(ask))) for ask in asks]
+        while exchange.waiting and len(exchange.requests) < WINDOW:
+            actors = self._next_actors(exchange)
+            sends += [self._request(exchange, actors, 1, now=now)] if actors else []
+        if exchange.is_done:
             self.is_synchronised = True
             self._exchange = None
         return sends
 
-    def _next_wants(self, exchange: _Exchange) -> tuple[tuple[Actor, int], ...]:
-        wants: list[tuple[Actor, int]] = []
+    def _next_actors(self, exchange: _Exchange) -> tuple[Actor, ...]:
+        actors: list[Actor] = []
         size = 0
-        while exchange.wanted and len(wants) < MOST_WANTS and size < _REQUEST_BYTES:
-            actor, start = exchange.wanted.popleft()
-            size += _RUN_BYTES * len(self._facts.context.runs(actor))
-            wants.append((actor, start))
-        return tuple(wants)
+        while exchange.waiting and len(actors) < MOST_WANTS and size < _REQUEST_BYTES:
+            actor = exchange.waiting.popleft()
+            # A late part may have dealt with it while it waited.
+            if actor in exchange.todo:
+                want = self._want(exchange, actor)
+                size += _RUN_BYTES * (1 + len(want.seen) + len(want.stretches))
+                actors.append(actor)
+        return tuple(actors)
 
     def _request(
         self,
         exchange: _Exchange,
-        wants: tuple[tuple[Actor, int], ...],
+        actors: tuple[Actor, ...],
         attempts: int,
         *,
         now: float,
     ) -> Send:
         self._number += 1
-        repeat_at = now + RETRY_AFTER * 2 ** (attempts - 1)
-        exchange.requests[self._number] = _Pending(wants, repeat_at, attempts)
-        context = self._facts.context
-        asked = tuple(
-            Want(actor, within(context.runs(actor), start, COUNTER_LIMIT), start)
-            for actor, start in wants
-        )
-        return Send(exchange.peer, encode(Request(self._number, asked)))
+        repeat_at = now + RETRY_AFTER * min(2 ** (attempts - 1), 4)
+        exchange.requests[self._number] = _Pending(actors, repeat_at, attempts)
+        wants = tuple(self._want(exchange, actor) for actor in actors)
+        return Send(exchange.peer, encode(Request(self._number, wants)))
+
+    def _want(self, exchange: _Exchange, actor: Actor) -> Want:
+        """What is left to ask of an actor, as much of it as fits a request."""
+        stretches = exchange.todo[actor][:_MOST_RUNS]
+        first, last = stretches[0][0], stretches[-1][1]
+        seen = within(self._facts.context.runs(actor), first, last)
+        if len(seen) > _MOST_RUNS:
+            seen = seen[:_MOST_RUNS]
+            stretches = within(stretches, first, seen[-1][1])
+        return Want(actor, seen, stretches)

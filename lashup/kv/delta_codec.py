@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from lashup.crdt.causal_context import CausalContext, Runs, without
+from lashup.crdt.causal_context import CausalContext, Runs, union, without
 from lashup.crdt.dot import ACTOR_SIZE, COUNTER_LIMIT, Actor, Dot
 from lashup.crdt.facts import Delta, Fact, Path
 from lashup.crdt.field import check_step_untrusted, unpack_key_untrusted
@@ -22,6 +22,11 @@ from lashup.wire.readers import (
     pack,
     unpack_untrusted,
 )
+
+#: Steps of a path, and bytes of a fact, that are taken from others. What came in must
+#: be fit to go out again; limits on local writes are lower (`limits`).
+DEEPEST_PATH = 64
+LARGEST_FACT = 1 << 18
 
 
 def encode_delta(delta: Delta) -> bytes:
@@ -54,16 +59,15 @@ def decode_delta_untrusted(data: bytes) -> Delta:
     for part in fields_untrusted(parts, 0):
         packed_actor, packed_facts, packed_runs = fields_untrusted(part, 3)[:3]
         actor = actor_untrusted(packed_actor)
+        counters: list[tuple[int, int]] = []
         for fields in fields_untrusted(packed_facts, 0):
             counter, index, path, payload = fields_untrusted(fields, 4)[:4]
             dot = Dot(actor, counter_untrusted(counter))
             key = keys[natural_untrusted(index, below=len(keys))]
-            facts[dot] = Fact(
-                key, _path_untrusted(path), bytes_untrusted(payload, None)
-            )
-            context.add_run(actor, dot.counter, dot.counter)
-        for first, last in runs_untrusted(packed_runs):
-            context.add_run(actor, first, last)
+            facts[dot] = _fact_untrusted(key, path, payload)
+            counters.append((dot.counter, dot.counter))
+        # All at once: one after the other would cost the square of their number.
+        context.add_runs(actor, union(tuple(counters), runs_untrusted(packed_runs)))
     return Delta(facts, context)
 
 
@@ -79,9 +83,7 @@ def decode_fact_untrusted(data: bytes) -> Fact:
         MalformedDatagram: There is none.
     """
     key, path, payload = fields_untrusted(unpack_untrusted(data), 3)[:3]
-    return Fact(
-        _key_untrusted(key), _path_untrusted(path), bytes_untrusted(payload, None)
-    )
+    return _fact_untrusted(_key_untrusted(key), path, payload)
 
 
 def encode_dot(dot: Dot) -> bytes:
@@ -115,7 +117,7 @@ def decode_runs_untrusted(data: bytes) -> Runs:
 
 
 def runs_untrusted(value: object) -> Runs:
-    """Runs in the flat form.
+    """Runs in the flat form, in their one canonical form.
 
     Raises:
         MalformedDatagram: They overlap, are out of order or incomplete.
@@ -167,8 +169,14 @@ def _key_untrusted(value: object) -> bytes:
     return key
 
 
-def _path_untrusted(value: object) -> tuple[bytes, ...]:
-    steps = tuple(bytes_untrusted(s, None) for s in fields_untrusted(value, 1))
+def _fact_untrusted(key: bytes, path: object, payload: object) -> Fact:
+    steps = tuple(bytes_untrusted(s, None) for s in fields_untrusted(path, 1))
+    if len(steps) > DEEPEST_PATH:
+        raise MalformedDatagram(f"a path of {len(steps)} steps")
     for step in steps:
         check_step_untrusted(step)
-    return steps
+    fact = Fact(key, steps, bytes_untrusted(payload, None))
+    size = len(key) + sum(map(len, steps)) + len(fact.payload)
+    if size > LARGEST_FACT:
+        raise MalformedDatagram(f"a fact of {size} bytes")
+    return fact

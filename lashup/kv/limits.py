@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lashup.crdt.facts import Delta, Fact
-from lashup.errors import LimitExceeded, Overloaded
+from lashup.errors import LimitExceeded, Overloaded, UsageError
+from lashup.kv.delta_codec import DEEPEST_PATH, LARGEST_FACT
+
+#: Bytes of an update on the wire, less than the longest message that is cut.
+_LARGEST_UPDATE = 1_000_000
+# What a fact or a dot, and a step of its path, take at most beside their own bytes.
+_PER_FACT = 48
+_PER_STEP = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,20 @@ class Limits:
     facts: int = 1_000
     update: int = 49_152
     waiting: int = 1_024
+
+    def __post_init__(self) -> None:
+        """Raises UsageError when somebody else would refuse what these permit."""
+        fact = self.key + self.path + self.value
+        if fact > LARGEST_FACT:
+            raise UsageError(f"limits: facts of {fact} bytes, at most {LARGEST_FACT}")
+        if self.depth > DEEPEST_PATH:
+            raise UsageError(f"limits: depth {self.depth}, at most {DEEPEST_PATH}")
+        update = self.update + self.facts * (_PER_FACT + _PER_STEP * self.depth)
+        if update > _LARGEST_UPDATE:
+            raise UsageError(
+                f"limits: {self.facts} facts in {self.update} bytes may take {update} "
+                f"bytes on the wire, at most {_LARGEST_UPDATE}"
+            )
 
     def check_waiting(self, waiting: int) -> None:
         """Raises Overloaded when so many updates wait that no more is taken."""

@@ -2,9 +2,10 @@
 
     [1, ask]                                    one question of a walk (`reconcile`)
     [2, answer]                                 its answer
-    [3, request, [[actor, seen runs, start]]]   what I lack of these actors
-    [4, request, index, count, delta, rest]     one datagram of the answer; `rest` is
-                                                [[actor, start]]: what is left to ask
+    [3, request, [[actor, seen, stretches]]]    tell me of these stretches; what I
+                                                have seen in them
+    [4, request, index, count, delta, dealt]    one part of the answer; `dealt` is
+                                                [[actor, stretches]]: said in full
 
 Fields that a later version appends are skipped; so are kinds it adds.
 """
@@ -14,18 +15,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from lashup.crdt.causal_context import Runs
 from lashup.crdt.dot import Actor
 from lashup.crdt.facts import Delta
 from lashup.errors import MalformedDatagram
 from lashup.kv.delta_codec import (
     actor_untrusted,
-    counter_untrusted,
     decode_delta_untrusted,
     encode_delta,
     flat_runs,
     runs_untrusted,
 )
-from lashup.kv.serving import BURST, Want
+from lashup.kv.serving import BURST, Stretches, Want
 from lashup.wire.readers import (
     bytes_untrusted,
     fields_untrusted,
@@ -64,13 +65,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One datagram of the answer to a request."""
+    """One of `count` parts of the answer to a request."""
 
     number: int
     index: int
     count: int
     delta: Delta
-    rest: tuple[tuple[Actor, int], ...]
+    dealt: Stretches
 
 
 Message: TypeAlias = Ask | Answer | Request | Part
@@ -84,10 +85,14 @@ def encode(message: Message) -> bytes:
         case Answer(answer):
             return pack([_ANSWER, answer])
         case Request(number, wants):
-            packed = [(w.actor, flat_runs(w.seen), w.start) for w in wants]
+            packed = [
+                (w.actor, flat_runs(w.seen), flat_runs(w.stretches)) for w in wants
+            ]
             return pack([_WANT, number, packed])
-        case Part(number, index, count, delta, rest):
-            return pack([_PART, number, index, count, encode_delta(delta), rest])
+        case Part(number, index, count, delta, dealt):
+            packed_dealt = [(actor, flat_runs(runs)) for actor, runs in dealt]
+            body = encode_delta(delta)
+            return pack([_PART, number, index, count, body, packed_dealt])
 
 
 def decode_untrusted(data: bytes) -> Message | None:
@@ -119,22 +124,22 @@ def _request_untrusted(fields: list[object]) -> Request:
 
 
 def _want_untrusted(value: object) -> Want:
-    actor, seen, start = fields_untrusted(value, 3)[:3]
-    return Want(actor_untrusted(actor), runs_untrusted(seen), counter_untrusted(start))
+    actor, seen, stretches = fields_untrusted(value, 3)[:3]
+    return Want(actor_untrusted(actor), runs_untrusted(seen), runs_untrusted(stretches))
 
 
 def _part_untrusted(fields: list[object]) -> Part:
-    _, number, index, count, delta, rest = fields_untrusted(fields, 6)[:6]
+    _, number, index, count, delta, dealt = fields_untrusted(fields, 6)[:6]
     parts = natural_untrusted(count, below=BURST + 1)
     return Part(
         natural_untrusted(number),
-        natural_untrusted(index, below=max(parts, 1)),
+        natural_untrusted(index, below=parts),
         parts,
         decode_delta_untrusted(bytes_untrusted(delta, None)),
-        tuple(_left_untrusted(entry) for entry in fields_untrusted(rest, 0)),
+        tuple(_dealt_untrusted(entry) for entry in fields_untrusted(dealt, 0)),
     )
 
 
-def _left_untrusted(value: object) -> tuple[Actor, int]:
-    actor, start = fields_untrusted(value, 2)[:2]
-    return actor_untrusted(actor), counter_untrusted(start)
+def _dealt_untrusted(value: object) -> tuple[Actor, Runs]:
+    actor, stretches = fields_untrusted(value, 2)[:2]
+    return actor_untrusted(actor), runs_untrusted(stretches)

@@ -10,7 +10,7 @@ import enum
 from types import EllipsisType
 from typing import Final, TypeAlias
 
-from lashup.crdt.field import Key, Name
+from lashup.crdt.field import Key, Name, check_name
 from lashup.errors import UsageError
 
 
@@ -31,11 +31,14 @@ EVERYTHING: Pattern = (...,)
 
 
 def check_pattern(pattern: Pattern) -> None:
-    """Raises UsageError when `...` stands anywhere but last, or it is no tuple."""
+    """Raises UsageError when it is no tuple of names, `ANY`, and at the end `...`."""
     if not isinstance(pattern, tuple) or not pattern:
         raise UsageError(f"pattern: must be a tuple, not {pattern!r}")
-    if ... in pattern[:-1]:
+    if any(part is ... for part in pattern[:-1]):
         raise UsageError(f"pattern: ... may stand only at the end of {pattern!r}")
+    for part in pattern:
+        if part is not ... and part is not ANY:
+            check_name(part)
 
 
 def matches(pattern: Pattern, key: Key) -> bool:

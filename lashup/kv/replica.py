@@ -23,7 +23,8 @@ from lashup.kv.anti_entropy import AntiEntropy
 from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
 from lashup.kv.limits import Limits
 from lashup.kv.pattern import EVERYTHING, Pattern, check_pattern, matches
-from lashup.kv.store import Rows, Store, Write
+from lashup.kv.rows import Rows
+from lashup.kv.store import Store, Write
 from lashup.kv.subscription import KeyChanged, Subscription
 from lashup.machine import Address, Send
 
@@ -155,7 +156,7 @@ class Replica:
         subscription = Subscription(pattern)
         self._subscriptions[id(subscription)] = subscription
         for key in self.store.facts.keys():  # noqa: SIM118  # not a dict
-            subscription.offer(key, EMPTY)
+            subscription.offer(key, EMPTY, self.store.facts.branch(key))
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -230,7 +231,10 @@ class Replica:
     def _notify(self, before: Mapping[bytes, Branch]) -> list[KvEffect]:
         effects: list[KvEffect] = []
         for subscription in self._subscriptions.values():
-            interested = [subscription.offer(key, old) for key, old in before.items()]
-            if any(interested):
+            offers = [
+                subscription.offer(key, old, self.store.facts.branch(key))
+                for key, old in before.items()
+            ]
+            if any(offers):
                 effects.append(Notify(subscription))
         return effects

@@ -14,18 +14,21 @@ If a crash loses them, reconciliation brings them back.
 An actor is taken at the first write after each start, and never again after that. A
 restored backup or a cloned disk cannot be told from the real one before anybody else
 was heard, so no counter on disk is trusted for minting. If somebody is seen to know
-more of our actor than we do (the machine was resumed from a snapshot), another is
-taken at once, and writes on their way are minted again.
+a dot of our actor that we have not committed (the machine was resumed from a
+snapshot), another is taken at once, and what writes on their way have minted gets new
+dots (`renaming`). Their new rows go to disk with the delta that betrayed the other
+life, before those of any later write; such a write needs one more trip to the disk
+only to know that they are there.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lashup.crdt.branch import Branch
-from lashup.crdt.causal_context import CausalContext, within
+from lashup.crdt.causal_context import includes
 from lashup.crdt.dot import ACTOR_SIZE, Actor, Dot
 from lashup.crdt.facts import Delta, Fact, FactSet, Joined
 from lashup.crdt.field import Key, Type, pack_key, step_kind
@@ -33,30 +36,10 @@ from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW, HybridClock
 from lashup.crdt.register import read_payload_untrusted
 from lashup.crdt.writer import Operation, Writer
 from lashup.errors import MalformedDatagram
-from lashup.kv.delta_codec import (
-    decode_dot_untrusted,
-    decode_fact_untrusted,
-    decode_runs_untrusted,
-    encode_dot,
-    encode_fact,
-    encode_runs,
-)
 from lashup.kv.digest import Digest
 from lashup.kv.limits import Limits
-
-FACT_TABLE = "fact"
-CONTEXT_TABLE = "context"
-
-Puts = tuple[tuple[str, bytes, bytes], ...]
-Deletes = tuple[tuple[str, bytes], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What to put on disk and to delete from it, together."""
-
-    puts: Puts
-    deletes: Deletes
+from lashup.kv.renaming import Renaming
+from lashup.kv.rows import Rows, context_put, fact_delete, fact_put, state_untrusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +47,15 @@ class Write:
     """A local write on its way to the disk.
 
     Attributes:
+        number: Names it in this store.
         key: Packed.
-        actor: Who minted its dots.
         first: The first counter that it minted, or would have.
         delta: What it says; without effect it is empty.
         rows: What must be on disk before it is committed.
     """
 
+    number: int
     key: bytes
-    actor: Actor
     first: int
     delta: Delta
     rows: Rows
@@ -127,35 +110,33 @@ class Store:
         self._actor: Actor | None = None
         self._minted = 0
         self._ahead: dict[bytes, _Ahead] = {}
-        self._waiting = 0
+        #: Writes that wait for the disk, the oldest first.
+        self._in_flight: dict[int, Write] = {}
+        self._number = 0
 
     @property
     def waiting(self) -> int:
         """How many writes wait for the disk."""
-        return self._waiting
+        return len(self._in_flight)
 
-    def load(self, tables: Mapping[str, Mapping[bytes, bytes]]) -> None:
+    def load(self, tables: Mapping[str, Mapping[bytes, bytes]], *, wall: float) -> None:
         """Take over what an earlier life left on disk. Only for an empty store.
+
+        Args:
+            tables: By name.
+            wall: Seconds since 1970. Timestamps on disk that are too far ahead of it
+                are not followed, as those of a peer are not.
 
         Raises:
             MalformedDatagram: The rows are not what this version writes.
         """
-        context = CausalContext()
-        for actor, runs in tables.get(CONTEXT_TABLE, {}).items():
-            if len(actor) != ACTOR_SIZE:
-                raise MalformedDatagram("an actor of a wrong size")
-            for first, last in decode_runs_untrusted(runs):
-                context.add_run(Actor(actor), first, last)
-        facts = [
-            (decode_dot_untrusted(dot), decode_fact_untrusted(fact))
-            for dot, fact in tables.get(FACT_TABLE, {}).items()
-        ]
-        for dot, _ in facts:
-            context.add_run(dot.actor, dot.counter, dot.counter)
-        self.facts.restore(facts, context)
-        actors = tuple(actor for actor, _ in context.items())
-        self.digest.note(Joined(tuple(facts), (), actors, {}), context)
-        self.clock.last = max((_timestamp(f) for _, f in facts), default=0)
+        state = state_untrusted(tables)
+        facts = tuple(state.facts.items())
+        self.facts.restore(facts, state.context)
+        actors = tuple(actor for actor, _ in state.context.items())
+        self.digest.note(Joined(facts, (), actors, {}), state.context)
+        for _, fact in facts:
+            self._observe(fact, wall=wall)
 
     def write(self, key: Key, operations: Iterable[Operation], *, wall: float) -> Write:
         """Make the delta of some operations on one key. Not visible before `commit`.
@@ -169,7 +150,7 @@ class Store:
             UsageError: A key, name or value cannot be stored, or is too large, or
                 too many writes wait. Nothing has changed.
         """
-        self._limits.check_waiting(self._waiting)
+        self._limits.check_waiting(self.waiting)
         packed = pack_key(key)
         self._limits.check_key(packed)
         actor = self._actor_now()
@@ -186,11 +167,13 @@ class Store:
         delta = writer.delta()
         self._limits.check_delta(delta)
         self._minted = writer.counter - 1
-        self._waiting += 1
+        self._number += 1
+        write = Write(self._number, packed, first, delta, self._rows_of_write(delta))
+        self._in_flight[write.number] = write
         ahead = self._ahead.setdefault(packed, _Ahead(writer.branch, 0))
         ahead.branch = writer.branch
         ahead.writes += 1
-        return Write(packed, actor, first, delta, self._rows_of_write(delta))
+        return write
 
     def commit(self, write: Write) -> Mapping[bytes, Branch] | Write:
         """Make a write visible: its rows are on disk.
@@ -200,9 +183,10 @@ class Store:
             had to be given up meanwhile, the same write by another actor, which is
             to be put on disk and committed instead.
         """
-        if write.actor != self._actor:
-            return self._mint_again(write)
-        self._waiting -= 1
+        current = self._in_flight[write.number]
+        if current is not write:
+            return current
+        del self._in_flight[write.number]
         ahead = self._ahead[write.key]
         ahead.writes -= 1
         if not ahead.writes:
@@ -218,24 +202,32 @@ class Store:
             delta: What they say.
             wall: Seconds since 1970.
         """
-        if self._actor is not None and delta.context.last(self._actor) > self._minted:
-            self._actor = None  # Somebody has seen a life of ours that we have not.
+        again = self._mint_again() if self._has_another_life(delta) else Rows()
         joined = self.facts.join(delta)
         self.digest.note(joined, self.facts.context)
         self._follow_ahead(joined)
-        skews = (self._observe(fact, wall=wall) for _, fact in joined.added)
+        skews = [self._observe(fact, wall=wall) for _, fact in joined.added]
         rows = Rows(
-            tuple(
-                (FACT_TABLE, encode_dot(dot), encode_fact(fact))
-                for dot, fact in joined.added
-            )
-            + tuple(self._context_row(actor) for actor in joined.actors),
-            tuple((FACT_TABLE, encode_dot(dot)) for dot, _ in joined.removed),
+            tuple(fact_put(dot, fact) for dot, fact in joined.added)
+            + tuple(self._context_row(actor) for actor in joined.actors)
+            + again.puts,
+            tuple(fact_delete(dot) for dot, _ in joined.removed) + again.deletes,
         )
         return Merged(joined.before, rows, max(skews, default=0.0))
 
-    def _actor_now(self) -> Actor:
+    def _has_another_life(self, delta: Delta) -> bool:
+        """Whether somebody has seen a dot of our actor that we have not committed."""
         if self._actor is None:
+            return False
+        # What we mint nobody sees before it is committed, and so in our context.
+        theirs = delta.context.runs(self._actor)
+        return not includes(self.facts.context.runs(self._actor), theirs)
+
+    def _actor_now(self) -> Actor:
+        # Only a poor source of randomness can give one that was there before.
+        while self._actor is None or (
+            not self._minted and self.facts.context.runs(self._actor)
+        ):
             self._actor = Actor(self._rng.randbytes(ACTOR_SIZE))
             self._minted = 0
         return self._actor
@@ -256,28 +248,38 @@ class Store:
             if ahead:
                 ahead.branch = ahead.branch.put(fact.path, dot, fact.payload)
 
-    def _mint_again(self, write: Write) -> Write:
-        actor = self._actor_now()
-        first = self._minted + 1
-        context = CausalContext()
-        for theirs, runs in write.delta.context.items():
-            # Of the lost actor, what this write minted names facts of its other life.
-            known = within(runs, 1, write.first - 1) if theirs == write.actor else runs
-            for start, end in known:
-                context.add_run(theirs, start, end)
-        facts: dict[Dot, Fact] = {}
-        for fact in write.delta.facts.values():
-            self._minted += 1
-            facts[Dot(actor, self._minted)] = fact
-            context.add_run(actor, self._minted, self._minted)
-        delta = Delta(facts, context)
-        return Write(write.key, actor, first, delta, self._rows_of_write(delta))
+    def _mint_again(self) -> Rows:
+        """Take another actor; writes on their way get its dots. Returns their rows."""
+        lost, self._actor = self._actor, None
+        if lost is None or not self._in_flight:
+            return Rows()
+        renaming = Renaming(lost, self._actor_now())
+        for write in self._in_flight.values():
+            delta = renaming.apply(write.delta, first=write.first)
+            if delta is not write.delta:
+                again = replace(write, delta=delta, rows=Rows())
+                self._in_flight[write.number] = again
+        self._minted = renaming.minted
+        self._look_ahead_again()
+        puts = [fact_put(dot, fact) for dot, fact in renaming.facts.items()]
+        if self._minted:
+            puts.append(self._context_row(renaming.actor))
+        gone = tuple(map(fact_delete, renaming.lost))
+        return Rows(tuple(puts), gone)
+
+    def _look_ahead_again(self) -> None:
+        for key, ahead in self._ahead.items():
+            ahead.branch = self.facts.branch(key)
+        for write in self._in_flight.values():
+            ahead = self._ahead[write.key]
+            for path, dot in list(ahead.branch.places()):
+                if dot in write.delta.context:
+                    ahead.branch = ahead.branch.drop(path, dot)
+            for dot, fact in write.delta.facts.items():
+                ahead.branch = ahead.branch.put(fact.path, dot, fact.payload)
 
     def _rows_of_write(self, delta: Delta) -> Rows:
-        puts = [
-            (FACT_TABLE, encode_dot(dot), encode_fact(fact))
-            for dot, fact in delta.facts.items()
-        ]
+        puts = [fact_put(dot, fact) for dot, fact in delta.facts.items()]
         if self._actor is not None and delta.facts:
             puts.append(self._context_row(self._actor))
         dropped = (
@@ -288,7 +290,7 @@ class Store:
         )
         return Rows(
             tuple(puts),
-            tuple((FACT_TABLE, encode_dot(d)) for d in dropped if d not in delta.facts),
+            tuple(fact_delete(dot) for dot in dropped if dot not in delta.facts),
         )
 
     def _context_row(self, actor: Actor) -> tuple[str, bytes, bytes]:
@@ -296,7 +298,7 @@ class Store:
         if actor == self._actor and self._minted:
             # Rows reach the disk in order, so those of writes on their way are there.
             runs = ((1, self._minted),)
-        return CONTEXT_TABLE, actor, encode_runs(runs)
+        return context_put(actor, runs)
 
     def _observe(self, fact: Fact, *, wall: float) -> float:
         timestamp = _timestamp(fact)

@@ -1,15 +1,15 @@
 """A subscriber's view of the changes: every key's newest value, at its own pace.
 
 What a subscriber has not taken yet is one entry per key: the value it was last
-given. So a slow one never holds more than the keys there are, always ends at the
-newest value, and nobody waits for it.
+given. So a slow one never holds more than the keys there are and those it was given,
+always ends at the newest value, and nobody waits for it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lashup.crdt.branch import EMPTY, Branch
+from lashup.crdt.branch import Branch
 from lashup.crdt.field import Key, unpack_key_untrusted
 from lashup.crdt.map import MapView
 from lashup.crdt.reading import reads_the_same
@@ -51,12 +51,17 @@ class Subscription:
         """How many keys wait to be taken."""
         return len(self._pending)
 
-    def offer(self, packed_key: bytes, old: Branch) -> bool:
-        """A key changed from `old`. True when the subscriber is interested."""
-        if packed_key not in self._pending:
+    def offer(self, packed_key: bytes, old: Branch, new: Branch) -> bool:
+        """A key changed from `old` to `new`. True when there is something to take."""
+        given = self._pending.get(packed_key)
+        if given is None:
             if not matches(self._pattern, unpack_key_untrusted(packed_key)):
                 return False
-            self._pending[packed_key] = old
+            given = self._pending[packed_key] = old
+        if not given and not new:
+            # It came and went unseen. Keys that come and go must not pile up here.
+            del self._pending[packed_key]
+            return False
         return True
 
     def next_key(self) -> bytes | None:
@@ -69,4 +74,4 @@ class Subscription:
         if reads_the_same(old, new):
             return None
         key = unpack_key_untrusted(packed_key)
-        return KeyChanged(key, MapView(old or EMPTY), MapView(new))
+        return KeyChanged(key, MapView(old), MapView(new))
