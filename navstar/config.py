@@ -68,6 +68,16 @@ class LashupSection(Section):
     key_files: Annotated[tuple[FilePath, ...], Several] = ()
 
     @model_validator(mode="after")
+    def _advertise_wildcard(self) -> Self:
+        for host, _ in self.bind:
+            if ip_address(host).is_unspecified and not self.advertise:
+                raise ValueError(
+                    f"needs advertise, because {host} is every address of this host: "
+                    "others must be told where to send"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _keys_off_loopback(self) -> Self:
         public = [host for host, _ in self.bind if not ip_address(host).is_loopback]
         if public and not self.key_files:

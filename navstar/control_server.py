@@ -11,9 +11,9 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol
 
 import trio
 
@@ -25,7 +25,21 @@ CLIENT_TIMEOUT = 10.0
 #: Clients served at a time; further ones wait.
 MAX_CLIENTS = 16
 
-Handler: TypeAlias = Callable[[str, Mapping[str, object]], Awaitable[Reply]]
+
+class Handler(Protocol):
+    """Carries commands out."""
+
+    async def answer(self, command: str, arguments: Mapping[str, object]) -> Reply:
+        """Do it, and say what came of it.
+
+        Raises:
+            NavstarError: Told to the client.
+        """
+        ...
+
+    def after_reply(self) -> None:
+        """The client has its answer, or has gone."""
+        ...
 
 
 async def serve_control(
@@ -53,6 +67,8 @@ async def serve_control(
                 await _serve_client(client, handler)
             except trio.BrokenResourceError:
                 return  # It hung up; its loss.
+            finally:
+                handler.after_reply()
 
     try:
         async with trio.open_nursery() as nursery:
@@ -65,7 +81,7 @@ async def serve_control(
 async def _serve_client(client: trio.SocketStream, handler: Handler) -> None:
     try:
         command, arguments = _parse(await _read_request(client))
-        result = await handler(command, arguments)
+        result = await handler.answer(command, arguments)
     except NavstarError as error:
         answer: Reply = {"ok": False, "error": str(error)}
     else:
@@ -123,6 +139,19 @@ def _listen(path: Path) -> tuple[trio.SocketListener, int]:
     return listener, os.stat(path).st_ino
 
 
+def refuse_if_served(path: Path) -> None:
+    """Make sure that nobody serves there.
+
+    Raises:
+        ControlError: Somebody does, or it cannot be known.
+    """
+    if is_running(path):
+        raise ControlError(
+            f"a navstar is running already and serves {path}; "
+            "stop it, or give this one its own control.socket and node.data_dir"
+        )
+
+
 def _clear(path: Path) -> None:
     """Take a socket file away that nobody listens at any more.
 
@@ -135,11 +164,7 @@ def _clear(path: Path) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise ControlError(f"{path} exists and is not a socket; name another one")
-    if is_running(path):
-        raise ControlError(
-            f"a navstar is running already and serves {path}; "
-            "stop it, or give this one its own control.socket and node.data_dir"
-        )
+    refuse_if_served(path)
     path.unlink(missing_ok=True)
 
 

@@ -7,7 +7,6 @@ is what costs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -31,6 +30,10 @@ class LineTable:
 
     def __init__(self) -> None:
         self._keys: dict[Key, dict[tuple[Name, Name], _Entry]] = {}
+        #: Every line that can be believed; a new tuple only when it is another.
+        self.lines: tuple[Line, ...] = ()
+        #: Everything else that stands there.
+        self.bad_lines: tuple[BadLine, ...] = ()
 
     def update(self, key: Key, view: MapView) -> None:
         """Take in a key's value; whatever it holds, nothing is raised."""
@@ -48,18 +51,7 @@ class LineTable:
                 entries[field, node] = entry
         if entries:
             self._keys[key] = entries
-
-    @property
-    def lines(self) -> tuple[Line, ...]:
-        """Every line that can be believed."""
-        return tuple(read for read in self._read() if isinstance(read, Line))
-
-    @property
-    def bad_lines(self) -> tuple[BadLine, ...]:
-        """Everything else that stands there."""
-        return tuple(read for read in self._read() if isinstance(read, BadLine))
-
-    def _read(self) -> Iterator[Line | BadLine]:
-        for entries in self._keys.values():
-            for entry in entries.values():
-                yield entry.read
+        if entries != before:
+            everything = [e.read for key in self._keys.values() for e in key.values()]
+            self.lines = tuple(x for x in everything if isinstance(x, Line))
+            self.bad_lines = tuple(x for x in everything if isinstance(x, BadLine))

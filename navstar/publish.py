@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 
-from lashup import Key, Operation, map_field
 from navstar.allocation import (
     Allocation,
     Interface,
@@ -22,7 +21,6 @@ from navstar.allocation import (
     Vtep,
 )
 from navstar.line import Line
-from navstar.line_codec import key_of, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +152,3 @@ def _line(
         underlay6=speaker.underlay6,
         mtu=vtep.mtu,
     )
-
-
-def update_for(change: Write | Withdraw) -> tuple[Key, Operation]:
-    """The change as `kv.update` takes it: a key and an operation on it."""
-    line = change.line
-    register = map_field(str(line.vtep)).register(line.node)
-    match change:
-        case Write():
-            return key_of(line.overlay), register.assign(value_of(line))
-        case Withdraw():
-            return key_of(line.overlay), register.remove()

@@ -1,0 +1,5 @@
+"""`python -m navstar` is `navstar`."""
+
+from navstar.cli import main
+
+main()

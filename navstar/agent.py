@@ -1,0 +1,212 @@
+"""One agent while it runs: what it knows, and who tells whom.
+
+source -> allocation -> publisher -> lashup's table -> lines -> reconciler -> kernel
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import trio
+
+from lashup import ANY, RunningNode
+from navstar.agent_address import agent_address, of_family, own_addresses
+from navstar.allocation import Allocation, IpAddress
+from navstar.config import Config, ReconcileSection
+from navstar.farewell import answer_farewells
+from navstar.kernel_side import Inputs, KernelSide
+from navstar.line import KEY_PREFIX
+from navstar.line_table import LineTable
+from navstar.notices import Notices, said
+from navstar.publish import Speaker
+from navstar.publisher import Publisher, Speech
+from navstar.reconciler import Reconciler
+from navstar.schedule import Cause, Timing
+from navstar.sources import Fault, Reading, Source
+from navstar.sources.opening import open_source, without_ipv6
+from navstar.withdrawal import Brake, Caution, Knowledge, Release
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+
+class Agent:
+    """One agent while it runs; `commands` answers the operator from it.
+
+    Attributes:
+        config: As read.
+        node: Of lashup.
+        source: Where the allocation comes from.
+        table: The lines of all agents.
+        allocation: None until the source has said something.
+        source_fault: Why the source cannot be read now; empty if it can.
+        agent_ip: This agent's underlay address; None while unknown.
+        stop: Set to end the daemon.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        node: RunningNode,
+        *,
+        log: FilteringBoundLogger,
+        rng: random.Random,
+    ) -> None:
+        self.config = config
+        self.node = node
+        self.rng = rng
+        self.log = log
+        self.source: Source = open_source(config, rng=rng)
+        self.table = LineTable()
+        self.allocation: Allocation | None = None
+        self.source_fault = ""
+        self.agent_ip: IpAddress | None = None
+        self.started_at = trio.current_time()
+        self.stop = trio.Event()
+        self._notices = Notices(log)
+        self.publisher = Publisher(
+            node,
+            speech=self._speech,
+            on_change=self._notices.tell_change,
+            period=config.reconcile.audit_period,
+        )
+        self.reconciler = Reconciler(
+            KernelSide(
+                Brake(caution(config.reconcile)),
+                table=config.overlay.table,
+                rule_priority=config.overlay.rule_priority,
+            ),
+            timing(config.reconcile),
+            inputs=self._inputs,
+            on_pass=self._notices.tell_pass,
+            rng=rng,
+        )
+
+    @property
+    def me(self) -> str:
+        """This agent's node id, as lines carry it."""
+        return self.node.id.hex()
+
+    async def run(self) -> None:
+        """Do the agent's work, until cancelled."""
+        send, receive = trio.open_memory_channel[Reading](1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.source.run, send)
+            nursery.start_soon(self._follow_source, receive)
+            nursery.start_soon(self._follow_table)
+            nursery.start_soon(self._follow_members)
+            nursery.start_soon(self._await_synchronised)
+            nursery.start_soon(answer_farewells, self.node, self._is_gone)
+            nursery.start_soon(self.publisher.run)
+            nursery.start_soon(self.reconciler.run)
+
+    async def _follow_source(
+        self, readings: trio.MemoryReceiveChannel[Reading]
+    ) -> None:
+        async for reading in readings:
+            if isinstance(reading, Fault):
+                self.source_fault = reading.reason
+                self._notices.tell("source faulty", [reading.reason])
+                continue
+            self.source_fault = ""
+            self._notices.tell("source faulty", [])
+            self._notices.tell("overlay skipped", map(said, reading.skipped))
+            if not self.config.overlay.enable_ipv6:
+                reading = without_ipv6(reading)
+            self.log.info(
+                "allocation", overlays=[overlay.name for overlay in reading.overlays]
+            )
+            self.allocation = reading
+            self.publisher.look()
+            self.reconciler.trigger(Cause.ALLOCATION)
+
+    async def _follow_table(self) -> None:
+        async with self.node.kv.subscribe((*KEY_PREFIX, ANY)) as changes:
+            async for change in changes:
+                before = self.table.lines
+                self.table.update(change.key, change.new)
+                self._notices.tell("bad line", map(said, self.table.bad_lines))
+                if self.table.lines is not before:
+                    self.publisher.look()
+                    self.reconciler.trigger(Cause.TABLE)
+
+    async def _follow_members(self) -> None:
+        async with self.node.events() as events:
+            async for event in events:
+                self.log.debug("membership", news=str(event))
+                self.publisher.look()
+
+    async def _await_synchronised(self) -> None:
+        await self.node.kv.wait_synchronised()
+        self.log.info("synchronised", lines=len(self.table.lines))
+        self.publisher.look()
+        self.reconciler.trigger(Cause.TABLE)
+
+    def _speech(self) -> Speech | None:
+        speaker = self._speaker()
+        if self.allocation is None or speaker is None:
+            return None
+        return Speech(self.allocation, speaker, self.table.lines)
+
+    def _inputs(self) -> Inputs | None:
+        speaker = self._speaker()
+        if self.allocation is None or speaker is None:
+            return None
+        return Inputs(
+            allocation=self.allocation,
+            lines=self.table.lines,
+            me=self.me,
+            agent_ip=speaker.agent_ip,
+            knowledge=self._knowledge(),
+        )
+
+    def _speaker(self) -> Speaker | None:
+        """Looked up each time: the host's addresses may change."""
+        if self.allocation is None:
+            return None
+        found = agent_address(self.config, self.allocation)
+        unknown = "nothing tells this agent's address: set [overlay] agent_ip"
+        self._notices.tell("agent address unknown", [] if found else [unknown])
+        if found is None:
+            return None
+        self.agent_ip = found
+        others = own_addresses(self.config)
+        return Speaker(
+            node=self.me,
+            name=self.node.name,
+            agent_ip=found,
+            underlay4=of_family(others, 4) if found.version == 6 else None,
+            underlay6=of_family(others, 6) if found.version == 4 else None,
+        )
+
+    def _knowledge(self) -> Knowledge:
+        peers = [one for one in self.node.members() if one.id != self.node.id]
+        seeds = set(self.config.lashup.seeds) - {self.node.address}
+        return Knowledge(
+            is_synchronised=self.node.kv.is_synchronised,
+            is_alone=not peers and not seeds,
+            running_for=trio.current_time() - self.started_at,
+        )
+
+    def _is_gone(self, node: str) -> bool:
+        return not any(line.node == node for line in self.table.lines)
+
+
+def caution(section: ReconcileSection) -> Caution:
+    """How careful the configuration wants withdrawals."""
+    return Caution(
+        max_withdrawal=section.max_withdrawal,
+        brake_delay=section.brake_delay,
+        release=Release(section.brake),
+        grace=section.grace,
+    )
+
+
+def timing(section: ReconcileSection) -> Timing:
+    """When the configuration wants passes."""
+    return Timing(
+        coalesce=section.coalesce,
+        kernel_coalesce=section.kernel_coalesce,
+        audit_period=section.audit_period,
+    )

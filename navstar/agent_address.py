@@ -1,0 +1,55 @@
+"""Which addresses of this host the other agents send VXLAN packets to."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from navstar.allocation import Allocation, IpAddress
+from navstar.config import Config
+
+
+def agent_address(config: Config, allocation: Allocation) -> IpAddress | None:
+    """This agent's underlay address, or None if nothing tells it.
+
+    The operator's word comes first, then the source's, then the address that a
+    packet to a seed leaves from, then the one that lashup uses. A loopback address
+    is none that another host could send to.
+    """
+    if config.overlay.agent_ip is not None:
+        return config.overlay.agent_ip
+    if allocation.agent_ip is not None:
+        return allocation.agent_ip
+    toward_seeds = (local_address(ip_address(host)) for host, _ in config.lashup.seeds)
+    own = own_addresses(config)
+    return next((a for a in (*toward_seeds, *own) if a and not a.is_loopback), None)
+
+
+def own_addresses(config: Config) -> tuple[IpAddress, ...]:
+    """The addresses that lashup is reached at, those that others are told first."""
+    hosts = (*config.lashup.advertise, *config.lashup.bind)
+    return tuple(_usable(ip_address(host) for host, _ in hosts))
+
+
+def of_family(addresses: Iterable[IpAddress], version: int) -> IpAddress | None:
+    """The first address of a family."""
+    return next((a for a in addresses if a.version == version), None)
+
+
+def local_address(toward: IpAddress) -> IpAddress | None:
+    """The address that packets to another one leave from; None without a route.
+
+    Nothing is sent: connecting a datagram socket only looks the route up.
+    """
+    family = socket.AF_INET if toward.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((str(toward), 9))
+            return ip_address(probe.getsockname()[0])
+    except OSError:
+        return None
+
+
+def _usable(addresses: Iterable[IpAddress]) -> Iterable[IpAddress]:
+    return (a for a in addresses if not (a.is_loopback or a.is_unspecified))

@@ -1,0 +1,88 @@
+"""What the running daemon does for its operator, command by command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from navstar.control import Reply
+from navstar.errors import ControlError
+from navstar.farewell import wait_until_heard
+from navstar.status import members_json, plan_json, routes_json, status_json
+
+if TYPE_CHECKING:
+    from navstar.agent import Agent
+
+
+class Commands:
+    """Answers for one agent; see `control_server.Handler`."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._is_leaving = False
+        self._has_left = False
+
+    async def answer(self, command: str, arguments: Mapping[str, object]) -> Reply:
+        """Carry a command out.
+
+        Raises:
+            NavstarError: It is not known, or cannot be done now.
+        """
+        try:
+            return await self._answer(command, arguments)
+        except OSError as error:
+            raise ControlError(f"the kernel cannot be asked: {error}") from error
+
+    def after_reply(self) -> None:
+        """End the daemon once the operator knows that it has left."""
+        if self._has_left:
+            self._agent.stop.set()
+
+    async def _answer(self, command: str, arguments: Mapping[str, object]) -> Reply:
+        agent = self._agent
+        match command, dict(arguments):
+            case "status", {}:
+                return status_json(agent)
+            case "members", {}:
+                return members_json(agent)
+            case "plan", {}:
+                return plan_json(await agent.reconciler.plan())
+            case "routes", {}:
+                look = await agent.reconciler.plan()
+                return routes_json(look, agent.table.lines)
+            case "down", {"leave": True}:
+                return await self._leave()
+            case "down", {}:
+                return await self._down()
+            case "up", {}:
+                agent.reconciler.come_up()
+                return {"state": agent.reconciler.mode.value}
+            case "confirm", {}:
+                return {"confirmed": agent.reconciler.confirm()}
+            case _:
+                raise ControlError(
+                    f"{command[:64]!r} is not a command of this version; there are "
+                    "status, members, plan, routes, down, up, confirm"
+                )
+
+    async def _down(self) -> Reply:
+        self._agent.log.info("going down: taking our rows out of the kernel")
+        applied = await self._agent.reconciler.go_down()
+        return {
+            "removed": applied.done,
+            "refused": [str(one) for one in applied.refused],
+        }
+
+    async def _leave(self) -> Reply:
+        """Withdraw, make sure that it was heard, go down, say goodbye."""
+        agent = self._agent
+        if self._is_leaving:
+            raise ControlError("this agent is leaving already")
+        self._is_leaving = True
+        agent.log.info("leaving for good")
+        withdrawn = await agent.publisher.fall_silent(lambda: agent.table.lines)
+        is_heard = await wait_until_heard(agent.node, rng=agent.rng)
+        reply = await self._down()
+        await agent.node.leave()
+        self._has_left = True
+        return {**reply, "withdrawn": withdrawn, "heard": is_heard}

@@ -1,0 +1,202 @@
+"""The blocking half of the reconciler: one look, one pass, in a worker thread.
+
+Nothing here waits for anything but the kernel, and nobody else calls the kernel.
+Only one call may be under way at a time; which thread it is in does not matter.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from navstar.allocation import Allocation, IpAddress
+from navstar.diff import Delete, Op, Put, diff, without_links
+from navstar.errors import NavstarError
+from navstar.line import Line
+from navstar.overlay import Desired, Underlay, desired_rows
+from navstar.overlay_backend import (
+    Applied,
+    Kernel,
+    KernelWatch,
+    LinkInTheWay,
+    UnderlayDevice,
+)
+from navstar.tables import Link, Row
+from navstar.withdrawal import Brake, Knowledge, Verdict
+
+AnswerT = TypeVar("AnswerT")
+
+
+class NoUnderlay(NavstarError):
+    """This agent's address is not on this host now. Its rows stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that a pass goes by, as of one moment.
+
+    Attributes:
+        allocation: This agent's overlays.
+        lines: Every line of the table. The same tuple as before means no change.
+        me: This agent's node id, as lines carry it.
+        agent_ip: Where its VXLAN packets leave from.
+        knowledge: How far the table is to be trusted.
+    """
+
+    allocation: Allocation
+    lines: tuple[Line, ...]
+    me: str
+    agent_ip: IpAddress
+    knowledge: Knowledge
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at the kernel found, and what is to be done about it.
+
+    Attributes:
+        desired: What should be there.
+        actual: What is there; rows of ours only.
+        verdict: What of the rest must stay for now.
+        in_the_way: Links of others where one of ours should be.
+        ops: What takes the kernel to the verdict's aim.
+        links: The links that matter: the VTEPs and the device below.
+    """
+
+    desired: Desired = field(default_factory=Desired)
+    actual: frozenset[Row] = frozenset()
+    verdict: Verdict = field(default_factory=lambda: Verdict(frozenset()))
+    in_the_way: tuple[LinkInTheWay, ...] = ()
+    ops: tuple[Op, ...] = ()
+    links: frozenset[str] = frozenset()
+
+    @property
+    def puts(self) -> int:
+        """How many rows are to be put."""
+        return sum(isinstance(op, Put) for op in self.ops)
+
+    @property
+    def deletes(self) -> int:
+        """How many rows are to be deleted."""
+        return sum(isinstance(op, Delete) for op in self.ops)
+
+
+class KernelSide:
+    """One agent's way to the kernel.
+
+    Args:
+        brake: Asked in each pass what may go.
+        table: For the routes to the agents' own addresses.
+        rule_priority: Of the rules that lead there.
+    """
+
+    def __init__(self, brake: Brake, *, table: int, rule_priority: int) -> None:
+        self.brake = brake
+        self._table = table
+        self._rule_priority = rule_priority
+        self._kernel: Kernel | None = None
+        self._desired: tuple[Inputs, Underlay, Desired] | None = None
+
+    def look(self, inputs: Inputs, *, now: float) -> Look:
+        """See what a pass has to do.
+
+        Raises:
+            NoUnderlay: The agent's address is not on this host.
+            OSError: The kernel cannot be asked; the next call starts anew.
+        """
+        return self._look(inputs, self.brake, now=now)
+
+    def look_only(self, inputs: Inputs, *, now: float) -> Look:
+        """As `look`, for `plan`: the brake does not take it for a first look."""
+        return self._look(inputs, copy.copy(self.brake), now=now)
+
+    def apply(self, ops: Iterable[Op]) -> Applied:
+        """Carry operations out.
+
+        Raises:
+            OSError: As for `look`. Some of the operations may have been done.
+        """
+        return self._asking(lambda kernel: kernel.apply(ops))
+
+    def everything(self) -> frozenset[Row]:
+        """Every row in the kernel that bears our mark.
+
+        Raises:
+            OSError: As for `look`.
+        """
+        return self._asking(lambda kernel: kernel.dump())
+
+    def watch(self) -> KernelWatch:
+        """Open a watch that knows our own writes; for as long as `look` succeeds.
+
+        Raises:
+            OSError: As for `look`.
+        """
+        return self._asking(lambda kernel: kernel.watch())
+
+    def close(self) -> None:
+        """Close the socket. What is in the kernel stays."""
+        if self._kernel is not None:
+            self._kernel.close()
+            self._kernel = None
+
+    def _look(self, inputs: Inputs, brake: Brake, *, now: float) -> Look:
+        def ask(kernel: Kernel) -> Look:
+            device = _device(kernel, inputs.agent_ip)
+            addresses = kernel.host_addresses()
+            underlay = Underlay(inputs.agent_ip, mtu=device.mtu, addresses=addresses)
+            desired = self._desired_rows(inputs, underlay)
+            in_the_way = kernel.links_in_the_way(desired.rows)
+            possible = without_links(desired.rows, {link.name for link in in_the_way})
+            actual = kernel.dump()
+            verdict = brake.judge(possible, actual, knowledge=inputs.knowledge, now=now)
+            ops = diff(verdict.aim, actual)
+            links = {row.name for row in verdict.aim if isinstance(row, Link)}
+            names = frozenset({device.name, *links})
+            return Look(desired, actual, verdict, in_the_way, ops, names)
+
+        return self._asking(ask)
+
+    def _desired_rows(self, inputs: Inputs, underlay: Underlay) -> Desired:
+        """Worked out anew only when something it depends on is another."""
+        if self._desired is not None:
+            before, ground, desired = self._desired
+            unchanged = (
+                before.lines is inputs.lines
+                and before.allocation is inputs.allocation
+                and ground == underlay
+            )
+            if unchanged:
+                return desired
+        desired = desired_rows(
+            inputs.allocation,
+            inputs.lines,
+            underlay=underlay,
+            me=inputs.me,
+            table=self._table,
+            rule_priority=self._rule_priority,
+        )
+        self._desired = inputs, underlay, desired
+        return desired
+
+    def _asking(self, question: Callable[[Kernel], AnswerT]) -> AnswerT:
+        """Ask the kernel; a socket that fails is not used again."""
+        try:
+            if self._kernel is None:
+                self._kernel = Kernel()
+            return question(self._kernel)
+        except OSError:
+            self.close()
+            raise
+
+
+def _device(kernel: Kernel, agent_ip: IpAddress) -> UnderlayDevice:
+    device = kernel.underlay(agent_ip)
+    if device is None:
+        raise NoUnderlay(
+            f"agent_ip: {agent_ip} is not an address of this host; "
+            "give it back, or name another one in [overlay] agent_ip"
+        )
+    return device

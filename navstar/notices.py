@@ -1,0 +1,94 @@
+"""What the operator is told in the log: each thing when it begins and when it ends.
+
+A pass comes round every few seconds, and what is wrong stays wrong for hours. So a
+conflict, a skipped line or a refused row is one line when it is first seen and one
+when it is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from navstar.allocation import Skipped
+from navstar.line_codec import BadLine
+from navstar.overlay import Conflict, SkippedLine
+from navstar.overlay_backend import LinkInTheWay
+from navstar.publish import Withdraw, Write
+from navstar.reconciler import PassReport
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+
+def said(thing: Skipped | SkippedLine | LinkInTheWay | Conflict | BadLine) -> str:
+    """The thing in words, for logs and the status."""
+    match thing:
+        case SkippedLine(node, name, overlay, reason):
+            return f"{name} ({node}) in {overlay}: {reason}"
+        case Skipped(name, reason):
+            return f"{name}: {reason}"
+        case LinkInTheWay(name, problem):
+            return f"{name}: {problem}"
+        case Conflict() | BadLine():
+            return str(thing)
+
+
+#: Lines per kind and pass: a thousand bad ones are a number, and not a thousand lines.
+MOST = 10
+
+
+class Notices:
+    """Writes to the log, and remembers what it has said."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._standing: dict[str, frozenset[str]] = {}
+
+    def tell(self, kind: str, texts: Iterable[str]) -> None:
+        """Say which things of a kind are new, and which are over."""
+        now = frozenset(texts)
+        before = self._standing.get(kind, frozenset())
+        self._standing[kind] = now
+        new, over = sorted(now - before), sorted(before - now)
+        for text in new[:MOST]:
+            self._log.warning(kind, what=text)
+        for text in over[:MOST]:
+            self._log.info(f"{kind} is over", what=text)
+        if len(new) > MOST or len(over) > MOST:
+            self._log.warning(f"more: {kind}", new=len(new), over=len(over))
+
+    def tell_pass(self, report: PassReport) -> None:
+        """Say what a pass changed, and what stands in its way."""
+        self.tell("pass failed", [report.fault] if report.fault else [])
+        if report.fault:
+            return
+        look = report.look
+        if look.ops:
+            self._log.info(
+                "reconciled",
+                cause=report.cause.value,
+                puts=look.puts,
+                deletes=look.deletes,
+                refused=len(report.refused),
+                agents=len(look.desired.agents),
+                ms=round(report.took * 1000, 1),
+            )
+        reason = look.verdict.reason
+        self.tell("withdrawal held", [reason] if reason else [])
+        self.tell("conflict", map(said, look.desired.conflicts))
+        self.tell("line skipped", map(said, look.desired.skipped))
+        self.tell("overlay unusable", map(said, look.desired.unusable))
+        self.tell("foreign link in the way", map(said, look.in_the_way))
+        self.tell("row refused", map(str, report.refused))
+
+    def tell_change(self, change: Write | Withdraw) -> None:
+        """Say what was written to the table."""
+        line = change.line
+        self._log.info(
+            "published" if isinstance(change, Write) else "withdrawn",
+            overlay=str(line.overlay),
+            vtep=str(line.vtep),
+            subnet=str(line.subnet),
+            agent_ip=str(line.agent_ip),
+        )

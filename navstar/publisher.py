@@ -1,0 +1,123 @@
+"""Keeps this agent's lines in the table as they should be.
+
+What must be written is decided in `publish`; this file says when, and writes. It
+looks again whenever the allocation, the table or the members change, and at times
+without reason: what nobody told us of is set right then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from lashup import Overloaded, RunningNode, map_field
+from navstar.allocation import Allocation
+from navstar.line import Line
+from navstar.line_codec import key_of, value_of
+from navstar.publish import (
+    Speaker,
+    Withdraw,
+    Write,
+    changes,
+    lines_for,
+    withdrawal_of_all,
+)
+
+#: Seconds between writes: somebody who keeps changing our lines is answered, but
+#: not at the speed of the network.
+REST = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What the publisher goes by, as of one moment."""
+
+    allocation: Allocation
+    speaker: Speaker
+    present: tuple[Line, ...]
+
+
+class Publisher:
+    """Writes and withdraws this agent's lines.
+
+    Args:
+        node: Of lashup.
+        speech: None while it cannot be known what to say.
+        on_change: Told of each write and withdrawal.
+        period: Seconds between looks without reason.
+    """
+
+    def __init__(
+        self,
+        node: RunningNode,
+        *,
+        speech: Callable[[], Speech | None],
+        on_change: Callable[[Write | Withdraw], None],
+        period: float,
+    ) -> None:
+        self._node = node
+        self._speech = speech
+        self._on_change = on_change
+        self._period = period
+        self._wanted = trio.Event()
+        self._is_silent = False
+
+    def look(self) -> None:
+        """Something changed that what we say may depend on."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Keep the lines right, until cancelled."""
+        while True:
+            self._wanted = trio.Event()
+            if await self._set_right():
+                await trio.sleep(REST)
+            with trio.move_on_after(self._period):
+                await self._wanted.wait()
+
+    async def fall_silent(self, present: Callable[[], tuple[Line, ...]]) -> int:
+        """Withdraw everything this agent says, for good. Returns how many lines."""
+        self._is_silent = True
+        withdrawn = withdrawal_of_all(present(), node=self._node.id.hex())
+        for change in withdrawn:
+            await self._carry_out(change)
+        return len(withdrawn)
+
+    async def _set_right(self) -> bool:
+        speech = None if self._is_silent else self._speech()
+        if speech is None:
+            return False
+        wanted = lines_for(speech.allocation, speech.speaker)
+        found = changes(
+            wanted, speech.present, speaker=speech.speaker, alive=self._alive(speech)
+        )
+        for change in found:
+            if self._is_silent:
+                break
+            try:
+                await self._carry_out(change)
+            except Overloaded:
+                self._wanted.set()  # The disk is behind: after the rest, again.
+                break
+        return bool(found)
+
+    def _alive(self, speech: Speech) -> set[str]:
+        """Whose lines are their own business."""
+        if not self._node.kv.is_synchronised:
+            # We may not have heard of them yet.
+            return {line.node for line in speech.present}
+        members = self._node.members()
+        return {member.id.hex() for member in members if member.liveness.is_live}
+
+    async def _carry_out(self, change: Write | Withdraw) -> None:
+        line = change.line
+        register = map_field(str(line.vtep)).register(line.node)
+        match change:
+            case Write():
+                operation = register.assign(value_of(line))
+                await self._node.kv.update(key_of(line.overlay), operation)
+            case Withdraw():
+                await self._node.kv.update(key_of(line.overlay), register.remove())
+        self._on_change(change)

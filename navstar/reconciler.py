@@ -1,0 +1,263 @@
+"""Brings the kernel to what it should be, whenever there is reason to look.
+
+Theory of operation. The schedule says when, `kernel_side` does the pass in a worker
+thread, and this file is the only one that makes them meet. One pass is one look and,
+if anything differs, one batch of operations. Passes never overlap, with each other or
+with a plan or a removal. The kernel's notices are hints only: whatever they say, the
+next pass looks at everything of ours.
+
+Stopping leaves the kernel as it is. A pass under way is finished first: it takes
+milliseconds, and half a pass is half a path.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import trio
+
+from navstar.diff import diff
+from navstar.errors import NavstarError
+from navstar.kernel_side import Inputs, KernelSide, Look
+from navstar.overlay_backend import Applied, KernelWatch, Refused
+from navstar.schedule import FIRST_RETRY, Cause, Schedule, Timing
+from navstar.tables import Row
+
+AnswerT = TypeVar("AnswerT")
+
+
+class Mode(enum.Enum):
+    """Whether passes take place."""
+
+    #: Nothing is known yet of the allocation, or of the agent's address.
+    WAITING = "waiting"
+    RECONCILING = "reconciling"
+    #: `navstar down` was asked for: nothing of ours is in the kernel.
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class PassReport:
+    """One pass.
+
+    Attributes:
+        cause: Why it took place.
+        look: What it found; empty if it could not look.
+        applied: What became of the operations.
+        took: Seconds.
+        ended_at: On trio's clock.
+        fault: Why it could not be done; empty if it could.
+    """
+
+    cause: Cause
+    look: Look
+    applied: Applied
+    took: float
+    ended_at: float
+    fault: str = ""
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """Operations that the kernel turned down."""
+        return self.applied.refused
+
+
+@dataclass(slots=True)
+class Counters:
+    """Since the start."""
+
+    writes: int = 0
+    passes: int = 0
+    faults: int = 0
+
+
+class Reconciler:
+    """One agent's reconciler.
+
+    Args:
+        kernel: Used by nobody else.
+        timing: When to look.
+        inputs: Asked at the start of each pass; None while it cannot be known.
+        on_pass: Told of each pass.
+        rng: For the jitter of retries.
+    """
+
+    def __init__(
+        self,
+        kernel: KernelSide,
+        timing: Timing,
+        *,
+        inputs: Callable[[], Inputs | None],
+        on_pass: Callable[[PassReport], None],
+        rng: random.Random,
+    ) -> None:
+        self.counters = Counters()
+        self.mode = Mode.WAITING
+        #: The latest pass.
+        self.last: PassReport | None = None
+        self._kernel = kernel
+        self._inputs = inputs
+        self._on_pass = on_pass
+        self._schedule = Schedule(timing, rng=rng, now=trio.current_time())
+        self._triggered = trio.Event()
+        self._busy = trio.Lock()
+        self._thread = trio.CapacityLimiter(1)
+        self._watch: KernelWatch | None = None
+        self._watching = trio.CancelScope()
+
+    def trigger(self, cause: Cause) -> None:
+        """Something changed that the kernel may have to follow."""
+        self._schedule.trigger(cause, now=trio.current_time())
+        self._triggered.set()
+
+    def confirm(self) -> bool:
+        """Release the brake, as the operator says. False if it does not hold."""
+        confirmed = self._kernel.brake.confirm()
+        if confirmed:
+            self.trigger(Cause.OPERATOR)
+        return confirmed
+
+    async def run(self) -> None:
+        """Look when there is reason to, until cancelled."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._follow_kernel)
+                while True:
+                    await self._due()
+                    async with self._busy:
+                        await self._pass()
+        finally:
+            self._kernel.close()
+
+    async def plan(self) -> Look:
+        """What a pass would do now. Changes nothing.
+
+        Raises:
+            NavstarError: It cannot be known yet.
+            OSError: The kernel cannot be asked.
+        """
+        inputs = self._inputs()
+        if inputs is None:
+            raise NavstarError("nothing to plan yet: the allocation is not known")
+        async with self._busy:
+            now = trio.current_time()
+            return await self._in_thread(
+                partial(self._kernel.look_only, inputs, now=now)
+            )
+
+    async def rows(self) -> frozenset[Row]:
+        """Everything of ours that is in the kernel.
+
+        Raises:
+            OSError: The kernel cannot be asked.
+        """
+        async with self._busy:
+            return await self._in_thread(self._kernel.everything)
+
+    async def go_down(self) -> Applied:
+        """Stop reconciling, and take everything of ours out of the kernel.
+
+        Raises:
+            OSError: The kernel cannot be asked.
+        """
+        async with self._busy:
+            self.mode = Mode.DOWN
+            self.last = None
+            applied = await self._in_thread(partial(remove_everything, self._kernel))
+            self.counters.writes += applied.writes
+            return applied
+
+    def come_up(self) -> None:
+        """Reconcile again after `go_down`."""
+        if self.mode is Mode.DOWN:
+            self.mode = Mode.WAITING
+            self.trigger(Cause.OPERATOR)
+
+    async def _due(self) -> None:
+        """Wait until a pass is due."""
+        while trio.current_time() < self._schedule.due_at:
+            self._triggered = trio.Event()
+            with trio.move_on_at(self._schedule.due_at):
+                await self._triggered.wait()
+        await trio.lowlevel.checkpoint()
+
+    async def _pass(self) -> None:
+        cause = self._schedule.begin()
+        started_at = trio.current_time()
+        inputs = self._inputs()
+        if inputs is None or self.mode is Mode.DOWN:
+            self._schedule.succeeded(took=0.0, now=started_at)
+            return
+        self.mode = Mode.RECONCILING
+        look, applied, fault = Look(), Applied(), ""
+        try:
+            look = await self._in_thread(
+                partial(self._kernel.look, inputs, now=started_at)
+            )
+            if self._watch is not None:
+                self._watch.follow(look.links)
+            if look.ops:
+                applied = await self._in_thread(partial(self._kernel.apply, look.ops))
+        except NavstarError as error:
+            fault = str(error)
+        except OSError as error:
+            fault = f"the kernel cannot be asked: {error}"
+            # The watch knows the writes of the socket that is gone now.
+            self._watching.cancel()
+        now = trio.current_time()
+        report = PassReport(cause, look, applied, now - started_at, now, fault)
+        self._note(report)
+
+    def _note(self, report: PassReport) -> None:
+        self.last = report
+        self.counters.passes += 1
+        self.counters.writes += report.applied.writes
+        if report.fault or report.refused:
+            self.counters.faults += 1
+            self._schedule.failed(took=report.took, now=report.ended_at)
+        else:
+            again_at = report.look.verdict.look_again_at
+            self._schedule.succeeded(
+                took=report.took, now=report.ended_at, look_again_at=again_at
+            )
+        self._on_pass(report)
+
+    async def _follow_kernel(self) -> None:
+        """Turn the kernel's notices into triggers; without them the audit remains."""
+        while True:
+            with trio.CancelScope() as self._watching, suppress(OSError):
+                await self._watch_kernel()
+            await trio.sleep(FIRST_RETRY)
+
+    async def _watch_kernel(self) -> None:
+        async with self._busy:
+            watch = await self._in_thread(self._kernel.watch)
+        with watch:
+            self._watch = watch
+            # What happened before it was open was not heard.
+            self.trigger(Cause.KERNEL)
+            try:
+                while True:
+                    await trio.lowlevel.wait_readable(watch.fileno())
+                    if watch.drain():
+                        self.trigger(Cause.KERNEL)
+            finally:
+                self._watch = None
+
+    async def _in_thread(self, call: Callable[[], AnswerT]) -> AnswerT:
+        return await trio.to_thread.run_sync(call, limiter=self._thread)
+
+
+def remove_everything(kernel: KernelSide) -> Applied:
+    """Take everything of ours out of the kernel. Blocks.
+
+    Raises:
+        OSError: The kernel cannot be asked.
+    """
+    return kernel.apply(diff(frozenset(), kernel.everything()))

@@ -1,0 +1,147 @@
+"""What the commands print for people: tables, in the order one reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Json: TypeAlias = dict[str, Any]
+
+_STYLES = {
+    "alive": "green",
+    "right": "green",
+    "reconciling": "green",
+    "suspect": "yellow",
+    "waiting": "yellow",
+    "held": "yellow",
+    "missing": "red",
+    "surplus": "red",
+    "down": "red",
+}
+
+
+def show_status(status: Json) -> None:
+    """A page that says whether all is well, and what is not."""
+    console = _console()
+    page = Table.grid(padding=(0, 2))
+    page.add_column(style="bold")
+    page.add_column()
+    for name, value in _facts(status):
+        page.add_row(name, value)
+    console.print(page)
+    for title, items in _complaints(status):
+        if items:
+            console.print(Text(f"\n{title} ({len(items)})", style="bold yellow"))
+            for item in items:
+                console.print(Text(f"  {item}"))
+
+
+def show_members(answer: Json) -> None:
+    """One line per member."""
+    rows = [
+        (
+            Text(one["name"] + (" (this agent)" if one["is_me"] else "")),
+            _state(one["liveness"]),
+            Text(duration(one["for"])),
+            Text(", ".join(one["addresses"])),
+            Text(f"{one['epoch']}.{one['incarnation']}"),
+            Text(one["id"]),
+        )
+        for one in answer["members"]
+    ]
+    _print(("name", "state", "for", "address", "life", "id"), rows)
+
+
+def show_routes(answer: Json) -> None:
+    """One line per row, by agent."""
+    rows = [
+        (Text(one["agent"] or "-"), _state(one["state"]), Text(one["text"]))
+        for one in answer["rows"]
+    ]
+    _print(("agent", "state", "row"), rows)
+
+
+def show_plan(answer: Json) -> None:
+    """The operations, in the order in which they would be carried out."""
+    console = _console()
+    for op in answer["ops"]:
+        style = "green" if op["op"] == "put" else "red"
+        console.print(Text(op["text"], style=style))
+    if answer["reason"]:
+        held = f"{len(answer['held'])} rows are held back: {answer['reason']}"
+        console.print(Text(held, style="yellow"))
+    for link in answer["in_the_way"]:
+        console.print(Text(f"in the way: {link}", style="yellow"))
+    if not answer["ops"]:
+        console.print("Nothing to do: the kernel is as it should be.")
+
+
+def duration(seconds: float) -> str:
+    """About how long, in the two largest units."""
+    left = int(seconds)
+    if left < 60:
+        return f"{seconds:.1f} s"
+    if left < 3600:
+        return f"{left // 60} min {left % 60} s"
+    if left < 86_400:
+        return f"{left // 3600} h {left % 3600 // 60} min"
+    return f"{left // 86_400} d {left % 86_400 // 3600} h"
+
+
+def _facts(status: Json) -> Iterable[tuple[str, Text]]:
+    node, source, rows = status["node"], status["source"], status["rows"]
+    kernel, members = status["kernel"], status["members"]
+    yield "state", _state(status["state"])
+    yield "agent", Text(f"{node['name']}, {status['agent_ip'] or 'address unknown'}")
+    yield "up for", Text(duration(status["uptime"]))
+    yield "lashup", Text(f"{node['address']}, id {node['id']}")
+    counts = (f"{count} {state}" for state, count in members.items() if count)
+    yield "members", Text(", ".join(counts))
+    synchronised = "synchronised" if status["kv_synchronised"] else "not synchronised"
+    yield "table", Text(f"{status['lines']} lines, {synchronised}")
+    yield "source", Text(source["origin"])
+    for overlay in status["overlays"]:
+        blocks = ", ".join(filter(None, (overlay["block"], overlay["block6"])))
+        yield "overlay", Text(f"{overlay['name']}: {blocks} by {overlay['vtep']}")
+    yield "rows", Text(f"{rows['actual']} of ours, to {rows['agents']} agents")
+    counters = f"{kernel['writes']} writes in {kernel['passes']} passes"
+    last = kernel["last_pass"]
+    if last is not None:
+        counters += f", the last {duration(last['ago'])} ago ({last['cause']})"
+    yield "kernel", Text(counters)
+
+
+def _complaints(status: Json) -> Iterable[tuple[str, Sequence[str]]]:
+    source_fault, held = status["source"]["fault"], status["held"]
+    last = status["kernel"]["last_pass"]
+    yield "Source cannot be read", [source_fault] if source_fault else []
+    yield "Last pass failed", [last["fault"]] if last and last["fault"] else []
+    reason = f"{held['rows']} rows: {held['reason']}"
+    yield "Withdrawal held back", [reason] if held["reason"] else []
+    yield "Conflicts", status["conflicts"]
+    yield "Foreign links in the way", status["in_the_way"]
+    yield "Refused by the kernel", status["refused"]
+    yield "Skipped", status["skipped"]
+
+
+def _state(state: str) -> Text:
+    return Text(state, style=_STYLES.get(state, ""))
+
+
+def _print(columns: Sequence[str], rows: Iterable[Sequence[Text]]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True, overflow="ignore")
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table)
+
+
+def _console() -> Console:
+    # In a pipe a line is a line, however long; only a terminal has a width.
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, width=10_000)
