@@ -112,12 +112,23 @@ def _unusable(
     if vteps.get(vtep.name, vtep) != vtep:
         return f"VTEP {vtep.name} is described differently by another overlay"
     for other in vteps.values():
-        if other.name != vtep.name and (other.vni, other.port) == (vtep.vni, vtep.port):
+        if other.name == vtep.name:
+            continue
+        if (other.vni, other.port) == (vtep.vni, vtep.port):
             return f"VTEP {other.name} has VNI {vtep.vni} and port {vtep.port} already"
+        if _share_network(vtep.address, other.address) or _share_network(
+            vtep.address6, other.address6
+        ):
+            # The kernel refuses a gateway that it knows to be on another link.
+            return f"VTEP {other.name} is in the same VTEP network"
     for side in sides:
         if side.subnet in places:
             return f"subnet {side.subnet} is another overlay's"
     return None
+
+
+def _share_network(one: Interface | None, other: Interface | None) -> bool:
+    return bool(one and other and one.network.overlaps(other.network))
 
 
 def _link(vtep: Vtep, underlay: Underlay) -> Link:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 
-from navstar.diff import Delete, Op, Put, needs_recreation, vxlan_identity
+from navstar.diff import Op, Put, needs_recreation, vxlan_identity
 from navstar.overlay_backend import Applied, Refused
 from navstar.tables import (
     Addr,
@@ -27,12 +27,15 @@ class FakeKernel:
     """Rows in memory, oldest first."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
-        self._rows: dict[tuple[object, ...], Row] = {}
+        self._rows: dict[tuple[object, ...], Row]
         self.foreign_links: set[str] = set()
         self.foreign_routes: set[tuple[object, ...]] = set()
         self.writes = 0
-        for row in rows:
-            self._rows[kernel_key(row)] = row
+        self.reset(rows)
+
+    def reset(self, rows: Iterable[Row]) -> None:
+        """Hold exactly these rows."""
+        self._rows = {kernel_key(row): row for row in rows}
 
     def dump(self) -> frozenset[Row]:
         return frozenset(self._rows.values())
@@ -41,9 +44,7 @@ class FakeKernel:
         done, writes, refused = 0, 0, []
         for op in ops:
             before = dict(self._rows)
-            number = (
-                self._put(op.row) if isinstance(op, Put) else self._delete(op.row)
-            )
+            number = self._put(op.row) if isinstance(op, Put) else self._delete(op.row)
             if number:
                 refused.append(Refused(op, number, errno.errorcode[number]))
             else:
@@ -130,6 +131,3 @@ def set_link_down(rows: Iterable[Row], name: str) -> frozenset[Row]:
                 return True
 
     return frozenset(filter(stays, rows))
-
-
-__all__ = ["Delete", "FakeKernel", "set_link_down"]

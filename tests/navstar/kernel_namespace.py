@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -32,6 +33,9 @@ def in_namespace(scenario: Callable[[], ResultT]) -> ResultT:
             if libc.unshare(CLONE_NEWNET) != 0:
                 number = ctypes.get_errno()
                 pytest.skip(f"no network namespace here: {os.strerror(number)}")
+            # Without any IPv4 address the kernel has no local table, and takes every
+            # gateway for a broadcast address. No host is like that.
+            ip("link set lo up")
             results.append(scenario())
         except BaseException as error:  # carried over to the test's own thread
             errors.append(error)
@@ -42,3 +46,10 @@ def in_namespace(scenario: Callable[[], ResultT]) -> ResultT:
     if errors:
         raise errors[0]
     return results[0]
+
+
+def ip(command: str) -> str:
+    """Run iproute2's `ip` where the caller is; what it says."""
+    done = subprocess.run(["ip", *command.split()], capture_output=True, text=True)
+    assert done.returncode == 0, f"ip {command}: {done.stderr}"
+    return done.stdout

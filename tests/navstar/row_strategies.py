@@ -10,6 +10,7 @@ from ipaddress import (
     IPv6Address,
     IPv6Interface,
     IPv6Network,
+    ip_address,
 )
 
 from hypothesis import strategies as st
@@ -19,10 +20,8 @@ from navstar.tables import Addr, Fdb, Link, Neighbour, Route, Row, Rule, kernel_
 from tests.navstar.fake_kernel import set_link_down
 
 MACS = ["70:b3:d5:80:00:01", "70:b3:d5:80:00:02"]
-AGENTS = {
-    4: [IPv4Address("10.0.0.3"), IPv4Address("10.0.0.4")],
-    6: [IPv6Address("fd00::3"), IPv6Address("fd00::4")],
-}
+V4_AGENTS = [IPv4Address("10.0.0.3"), IPv4Address("10.0.0.4")]
+V6_AGENTS = [IPv6Address("fd00::3"), IPv6Address("fd00::4")]
 
 names = st.sampled_from(["vtka", "vtkb"])
 macs = st.sampled_from(MACS)
@@ -37,24 +36,48 @@ links = st.builds(
     mac=macs,
     mtu=st.sampled_from([1400, 1450]),
 )
-addrs = st.builds(
-    Addr,
-    names,
-    st.sampled_from(
-        [
-            IPv4Interface("44.128.0.1/20"),
-            IPv4Interface("44.128.0.1/16"),
-            IPv4Interface("44.128.0.2/20"),
-            IPv6Interface("fd01:a::1/64"),
-            IPv6Interface("fd01:a::1/80"),
-            IPv6Interface("fd01:a::2/64"),
-        ]
-    ),
+V4_ADDRS = [
+    IPv4Interface("44.128.0.1/20"),
+    IPv4Interface("44.128.0.1/16"),
+    IPv4Interface("44.128.0.2/20"),
+]
+#: Each VTEP has an IPv6 network of its own: the kernel refuses a gateway that it
+#: knows to be on another link ("device mismatch").
+VTEP_NETWORK6 = {"vtka": "fd01:a", "vtkb": "fd01:c"}
+
+
+def on_each_link(make, hosts6, others):
+    """Rows of either link: with any of `others`, or with an address of its own."""
+    return st.one_of(
+        *(
+            st.builds(
+                make,
+                st.just(name),
+                others | st.sampled_from([f"{prefix}::{host}" for host in hosts6]),
+            )
+            for name, prefix in VTEP_NETWORK6.items()
+        )
+    )
+
+
+def _interface(address):
+    return IPv6Interface(address) if isinstance(address, str) else address
+
+
+addrs = on_each_link(
+    lambda name, address: Addr(name, _interface(address)),
+    ["1/64", "1/80", "2/64"],
+    st.sampled_from(V4_ADDRS),
 )
 remotes4 = st.sampled_from([IPv4Address("44.128.0.3"), IPv4Address("44.128.0.4")])
-remotes6 = st.sampled_from([IPv6Address("fd01:a::3"), IPv6Address("fd01:a::4")])
-neighbours = st.builds(Neighbour, names, remotes4 | remotes6, macs)
-fdbs = st.builds(Fdb, names, macs, st.sampled_from(AGENTS[4] + AGENTS[6]))
+neighbours = st.builds(
+    lambda pair, mac: Neighbour(pair[0], pair[1], mac),
+    on_each_link(
+        lambda name, address: (name, ip_address(str(address))), ["3", "4"], remotes4
+    ),
+    macs,
+)
+fdbs = st.builds(Fdb, names, macs, st.sampled_from([*V4_AGENTS, *V6_AGENTS]))
 metrics = st.sampled_from([3, 4])
 tables = st.sampled_from([42, 254, 1000])
 routes = st.builds(
@@ -65,10 +88,11 @@ routes = st.builds(
     metrics,
     tables,
 ) | st.builds(
-    Route,
-    names,
+    lambda pair, *rest: Route(pair[0], rest[0], pair[1], *rest[1:]),
+    on_each_link(
+        lambda name, address: (name, IPv6Address(address)), ["3", "4"], st.nothing()
+    ),
     st.sampled_from([IPv6Network("fd01:b:0:0:3::/80"), IPv6Network("fd00::3/128")]),
-    remotes6,
     metrics,
     tables,
 )

@@ -4,23 +4,13 @@ from hypothesis import given, settings
 
 from navstar.diff import Delete, Put, diff, needs_recreation, without_links
 from navstar.tables import (
-    Addr,
-    Fdb,
     Link,
-    Neighbour,
-    Route,
-    Rule,
     kernel_key,
     link_of,
 )
+from tests.navstar.example_rows import DEPTH, insertion_order
 from tests.navstar.fake_kernel import FakeKernel
 from tests.navstar.row_strategies import found_tables, names, wanted_tables
-
-DEPTH = {Link: 0, Addr: 1, Neighbour: 2, Fdb: 3, Route: 4, Rule: 5}
-
-
-def insertion_order(rows):
-    return sorted(rows, key=lambda row: (DEPTH[type(row)], str(row)))
 
 
 def kernel_with(rows) -> FakeKernel:
