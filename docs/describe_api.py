@@ -3,17 +3,67 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import inspect
 import textwrap
-from collections.abc import Iterator
+
+from describe_config import attributes, summary
+
+#: Names whose own page section is hand-written, in reference/python-api.md.
+_BY_HAND = frozenset({"ANY", "Address", "Key", "Name", "NodeId", "LAN", "WAN", "LOCAL"})
 
 
-def python_api() -> str:
-    """Every public name but the errors."""
-    return "\n\n".join(
-        _entry(name, thing)
-        for name, thing in _public()
-        if not (isinstance(thing, type) and issubclass(thing, Exception))
+def running_a_node() -> str:
+    """Opening a node, what it is told, and what it can do."""
+    import lashup
+    from lashup.runtime.table import Table
+
+    return _sections(
+        _function("open_node", lashup.open_node),
+        _settings(lashup.NodeConfig),
+        _object("RunningNode", lashup.RunningNode),
+        _object("node.kv", Table, without=("made_visible", "notify", "close")),
+        _settings(lashup.MembershipConfig),
+        _settings(lashup.Limits),
+    )
+
+
+def writing_and_reading() -> str:
+    """Operations, and the views that reads return."""
+    import lashup
+    from lashup.crdt.add_wins_set import SetField
+    from lashup.crdt.register import RegisterField
+
+    return _sections(
+        _function("register", lashup.register),
+        _methods(RegisterField),
+        _function("add_wins_set", lashup.add_wins_set),
+        _methods(SetField),
+        _function("map_field", lashup.map_field),
+        "A map's place has `register`, `add_wins_set` and `map_field` for the fields "
+        "in it, and `remove()`.",
+        _function("remove_key", lashup.remove_key),
+        _object("MapView", lashup.MapView),
+        _value(lashup.KeyChanged),
+    )
+
+
+def members_and_events() -> str:
+    """Members, and what `node.events()` and `node.listen()` tell."""
+    import lashup
+
+    members = (lashup.Member, lashup.Liveness)
+    events = (
+        *(lashup.Joined, lashup.Changed, lashup.Suspected, lashup.Failed),
+        *(lashup.Returned, lashup.Left, lashup.Reaped, lashup.Conflict),
+        *(lashup.ClockSkewed, lashup.Missed, lashup.Delivered),
+    )
+    rows = ["| event | fields | |", "|---|---|---|"]
+    for event in events:
+        names = ", ".join(f"`{field.name}`" for field in dataclasses.fields(event))
+        rows.append(f"| `{event.__name__}` | {names} | {_one_line(summary(event))} |")
+    return _sections(
+        *(_value(kind) for kind in members), "### Events\n\n" + "\n".join(rows)
     )
 
 
@@ -24,32 +74,85 @@ def errors() -> str:
     lines = ["| error | is a | |", "|---|---|---|"]
     for name, thing in vars(module).items():
         if isinstance(thing, type) and thing.__module__ == module.__name__:
-            meaning = " ".join(_text(thing).split("Args:")[0].split())
-            lines.append(f"| `{name}` | `{thing.__mro__[1].__name__}` | {meaning} |")
+            said = _one_line(_text(thing).split("Args:")[0])
+            lines.append(f"| `{name}` | `{thing.__mro__[1].__name__}` | {said} |")
     return "\n".join(lines)
 
 
-def _public() -> Iterator[tuple[str, object]]:
+def undescribed() -> set[str]:
+    """Public names that are in none of the sections: there should be none."""
     import lashup
 
-    for name in lashup.__all__:
-        yield name, getattr(lashup, name)
+    pages = (running_a_node(), writing_and_reading(), members_and_events(), errors())
+    text = "\n".join(pages)
+    return {
+        name for name in lashup.__all__ if name not in _BY_HAND and name not in text
+    }
 
 
-def _entry(name: str, thing: object) -> str:
-    if not callable(thing):
-        return f"### `{name}`\n\n{_text(type(thing)) if _text(thing) else ''}".strip()
-    parts = [
-        f"### `{name}`",
-        f"```python\n{_signature(name, thing)}\n```",
-        _said(thing),
-    ]
-    if isinstance(thing, type):
-        for member, value in sorted(vars(thing).items()):
-            text = _member(member, value)
-            if text:
-                parts.append(text)
+def _sections(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
+
+
+def _function(name: str, thing: object) -> str:
+    return (
+        f"### `{name}`\n\n```python\n{_signature(name, thing)}\n```\n\n{_said(thing)}"
+    )
+
+
+def _object(name: str, kind: type, *, without: tuple[str, ...] = ()) -> str:
+    """A class that users are given and do not make."""
+    said = _said_of(summary(kind))
+    return f"### `{name}`\n\n{said}\n\n{_methods(kind, without=without)}"
+
+
+def _methods(kind: type, *, without: tuple[str, ...] = ()) -> str:
+    members = (_member(n, v) for n, v in vars(kind).items() if n not in without)
+    return "\n\n".join(filter(None, members))
+
+
+def _value(kind: type) -> str:
+    """A frozen dataclass, or an enum: its fields or members."""
+    parts = [f"### `{kind.__name__}`", _said_of(summary(kind))]
+    said = attributes(kind)
+    if issubclass(kind, enum.Enum):
+        parts.append(", ".join(f"`{member.name}`" for member in kind))
+    else:
+        parts += [f"`.{name}`\n: {text}" for name, text in said.items()]
+    return "\n\n".join(filter(None, [*parts, _methods(kind)]))
+
+
+def _fields(kind: type) -> tuple[dataclasses.Field[object], ...]:
+    if not dataclasses.is_dataclass(kind):
+        raise TypeError(f"{kind} is no dataclass")
+    return dataclasses.fields(kind)
+
+
+def _settings(kind: type) -> str:
+    """A dataclass that users fill in, as a table."""
+    said = attributes(kind)
+    rows = ["| field | default | |", "|---|---|---|"]
+    rows += [
+        f"| `{field.name}` | {_default(field)} | {said[field.name]} |"
+        for field in _fields(kind)
+    ]
+    name = kind.__name__
+    return f"### `{name}`\n\n{_said_of(summary(kind))}\n\n" + "\n".join(rows)
+
+
+def _default(field: dataclasses.Field[object]) -> str:
+    if field.default_factory is not dataclasses.MISSING:
+        made = field.default_factory()
+        return "defaults" if dataclasses.is_dataclass(made) else f"`{dict(made)}`"  # type: ignore[call-overload]
+    match field.default:
+        case dataclasses.MISSING:
+            return "**required**"
+        case value if dataclasses.is_dataclass(value):
+            return "`LAN`"
+        case float() as number:
+            return f"`{number:g}`" if number < 1e5 else f"`{number:,.0f}`"
+        case value:
+            return f"`{value!r}`"
 
 
 def _member(name: str, value: object) -> str:
@@ -57,10 +160,10 @@ def _member(name: str, value: object) -> str:
         return ""
     if isinstance(value, property):
         return f"`.{name}`\n: {_indented(value)}" if _text(value) else ""
-    if isinstance(value, classmethod | staticmethod):
-        value = value.__func__
     if inspect.isfunction(value) and _text(value):
-        kind = "async " if inspect.iscoroutinefunction(value) else ""
+        kind = "await " if inspect.iscoroutinefunction(value) else ""
+        if inspect.isasyncgenfunction(inspect.unwrap(value)):
+            kind = "async with "
         return f"`{kind}.{_signature(name, value)}`\n: {_indented(value)}"
     return ""
 
@@ -68,41 +171,34 @@ def _member(name: str, value: object) -> str:
 def _signature(name: str, thing: object) -> str:
     if not callable(thing):
         return name
-    try:
-        signature = inspect.signature(thing)
-    except (TypeError, ValueError):
-        return name
-    parameters = [
-        p.replace(annotation=_readable(p.annotation))
+    signature = inspect.signature(thing)
+    shown = [
+        p.replace(annotation=_annotation(p.annotation))
         for p in signature.parameters.values()
         if p.name != "self"
     ]
-    answer = signature.replace(
-        parameters=parameters, return_annotation=_readable(signature.return_annotation)
-    )
-    text = str(answer).replace("'", "")
-    if len(name + text) <= 84:
-        return name + text
-    inner = ",\n    ".join(str(p).replace("'", "") for p in parameters)
-    return f"{name}(\n    {inner},\n)"
+    returns = _annotation(signature.return_annotation)
+    # An async context manager is declared as the generator behind it.
+    returns = returns.replace("AsyncIterator", "AsyncContextManager")
+    text = str(signature.replace(parameters=shown, return_annotation=returns))
+    return name + text.replace("'", "").replace("(Ellipsis,)", "(...,)")
 
 
-def _readable(annotation: object) -> object:
-    return annotation if annotation is inspect.Parameter.empty else f"{annotation}"
+def _annotation(annotation: object) -> str:
+    if isinstance(annotation, type):
+        return annotation.__name__
+    return str(annotation)
 
 
 def _said(thing: object) -> str:
-    """A docstring, its sections as they stand in a code block's stead."""
-    if dataclasses.is_dataclass(thing) and _text(thing).startswith("("):
-        return ""
-    return _markdown(_text(thing))
+    return _said_of(_text(thing))
 
 
 def _indented(thing: object) -> str:
-    return textwrap.indent(_markdown(_text(thing)), "  ").strip()
+    return textwrap.indent(_said_of(_text(thing)), "  ").strip()
 
 
-def _markdown(text: str) -> str:
+def _said_of(text: str) -> str:
     """A Google docstring as Markdown: sections become lists."""
     lines: list[str] = []
     for line in text.splitlines():
@@ -117,6 +213,10 @@ def _markdown(text: str) -> str:
         else:
             lines.append(bare)
     return "\n".join(lines)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _text(thing: object) -> str:

@@ -14,7 +14,8 @@ def command_line() -> str:
     from navstar.cli import app
 
     root = typer.main.get_command(app)
-    return "\n\n".join(_sections(root, typer.Context(root, info_name="navstar")))
+    sections = _sections(root, typer.Context(root, info_name="navstar"))
+    return "\n\n".join([root.epilog or "", *sections])
 
 
 # Typer brings a click of its own since 0.2x, so nothing here names click's types.
@@ -23,7 +24,8 @@ def _sections(command: Any, context: Any) -> Iterator[str]:  # noqa: ANN401
         yield _section(command, context)
         return
     for name in command.list_commands(context):
-        child = command.get_command(context, name)
+        # Resolved as on the command line, because some are imported only then.
+        _, child, _ = command.resolve_command(context, [name])
         if child is not None and not child.hidden:
             inner = typer.Context(child, info_name=name, parent=context)
             yield from _sections(child, inner)
@@ -37,6 +39,7 @@ def _section(command: Any, context: Any) -> str:  # noqa: ANN401
         f"    {context.command_path} {usage}",
         "",
         (command.help or "").strip(),
+        *(("", command.epilog) if command.epilog else ()),
     ]
     records = [p.get_help_record(context) for p in command.get_params(context)]
     rows = [

@@ -34,7 +34,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "config": describe_config.config,
     "allocation": describe_config.allocation,
     "command-line": describe_cli.command_line,
-    "python-api": describe_api.python_api,
+    "running-a-node": describe_api.running_a_node,
+    "writing-and-reading": describe_api.writing_and_reading,
+    "members-and-events": describe_api.members_and_events,
     "errors": describe_api.errors,
     "kv-layout": describe_lines.kv_layout,
     "wire-sizes": describe_lines.wire_sizes,
@@ -61,6 +63,10 @@ def main(arguments: list[str]) -> int:
     if arguments and not checking:
         sys.stderr.write(f"{__doc__}")
         return 2
+    undescribed = describe_api.undescribed()
+    if undescribed:
+        sys.stderr.write(f"docs/describe_api.py leaves out: {sorted(undescribed)}\n")
+        return 1
     stale = 0
     for path in PAGES:
         if "_build" in path.parts:

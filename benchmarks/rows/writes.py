@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 
 from benchmarks.row import Case, Effort, Row
-from lashup import NodeConfig, open_node, register
+from lashup import NodeConfig, RunningNode, open_node, register
 
 #: What issue and design ask of a node alone, per second.
 _GOAL = 3_000.0
@@ -36,22 +36,20 @@ def measure_group_commit(effort: Effort) -> list[Case]:
 
 
 def _per_second(*, writers: int, writes: int) -> float:
-    async def write(node_key: str, times: int) -> None:
-        for number in range(times):
-            await node.kv.update((node_key,), register("n").assign(number))
+    async def write(node: RunningNode, number: int) -> None:
+        for count in range(writes // writers):
+            await node.kv.update((f"key {number}",), register("n").assign(count))
 
     async def main() -> float:
-        nonlocal node
         with tempfile.TemporaryDirectory(prefix="lashup-benchmark-") as directory:
             config = NodeConfig(name="one", data_dir=Path(directory))
             async with open_node(config) as node:
                 began = time.perf_counter()
                 async with anyio.create_task_group() as tasks:
                     for number in range(writers):
-                        tasks.start_soon(write, f"key {number}", writes // writers)
+                        tasks.start_soon(write, node, number)
                 return writes / (time.perf_counter() - began)
 
-    node = None
     return anyio.run(main, backend="trio")
 
 
