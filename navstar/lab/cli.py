@@ -33,6 +33,8 @@ app = typer.Typer(
 #: Exit codes, beside 0: a line does not hold; the command could not be carried out.
 DOES_NOT_HOLD, NOT_CARRIED_OUT = 1, 2
 
+_LOG_WIDTH = 120
+
 DEFAULT_AGENTS = 3
 #: Two, so that one pair shares an agent and never leaves it.
 DEFAULT_CONTAINERS = 2
@@ -91,7 +93,7 @@ def up(
         if as_json:
             typer.echo(json.dumps(lab_json(lab), indent=2))
             return
-        console = Console()
+        console = _console()
         for agent in lab.agents:
             names = ", ".join(each.namespace for each in agent.containers)
             console.print(f"{agent.namespace} at {agent.underlay.ip}: {names}")
@@ -127,7 +129,7 @@ def down(prefix: Prefix = DEFAULT_PREFIX, *, as_json: AsJson = False) -> None:
         if as_json:
             typer.echo(json.dumps({"prefix": prefix, "left": left, "ok": not left}))
         else:
-            Console().print(
+            _console().print(
                 f"lab {prefix} is down" + "".join(f"; left: {x}" for x in left)
             )
         if left:
@@ -146,11 +148,17 @@ def _again(command: str, topology: Topology, *options: str) -> list[str]:
     ]
 
 
+def _console() -> Console:
+    """Standard output: as wide as the terminal, or as a table in a log needs."""
+    console = Console(emoji=False)
+    return console if console.is_terminal else Console(emoji=False, width=_LOG_WIDTH)
+
+
 def _tell(report: Report, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(report_json(report), indent=2))
     else:
-        Console().print(report_table(report))
+        _console().print(report_table(report))
     if not report.ok:
         raise typer.Exit(DOES_NOT_HOLD)
 
@@ -171,7 +179,7 @@ def _errors_told() -> Iterator[None]:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    Console(stderr=True).print(
+    Console(stderr=True, emoji=False).print(
         f"[bold]navstar lab:[/] {escape(message)}", soft_wrap=True
     )
     sys.stderr.flush()

@@ -136,8 +136,11 @@ class Lab:
 def _is_in_step(status: dict[str, object], size: int) -> bool:
     """Whether an agent knows all others and its kernel holds what it should."""
     match status:
-        case {"kv_synchronised": bool(synchronised), "members": {"alive": int(alive)}}:
-            return alive >= size and (synchronised or size == 1)
+        case {
+            "members": {"alive": int(alive)},
+            "rows": {"agents": int(reached), "desired": desired, "actual": actual},
+        }:
+            return alive >= size and reached >= size - 1 and desired == actual
         case _:
             return False
 

@@ -20,7 +20,7 @@ class Onlooker:
     """
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, emoji=False)
         self._began_at = time.monotonic()
         self._status: Status | None = None
 

@@ -129,8 +129,8 @@ def report_table(report: Report) -> Table:
         f"{report.elapsed_s:.1f} s",
     )
     table.add_column("", justify="right")
-    table.add_column("claim", max_width=44)
-    table.add_column("figure", max_width=44)
+    table.add_column("claim", max_width=48)
+    table.add_column("figure", max_width=48)
     table.add_column("goal", max_width=28)
     table.add_column("ok")
     for number, each in enumerate(report.checks, start=1):
@@ -145,7 +145,7 @@ def verdict(check: Check) -> Text:
 
 def seconds(value: float | None) -> str:
     """A duration for people: in ms below one second."""
-    if value is None:
+    if value is None or value == float("inf"):
         return "never"
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from navstar.lab import sabotage
 from navstar.lab.pinger import PingStream
 from navstar.lab.report import Check, seconds
@@ -15,29 +17,38 @@ ROWS_GOAL = "each below 1 s"
 
 _MOST = 1.0
 _PATIENCE = 15.0
+#: Seconds that pings have to pass before the repair counts as lasting.
+_AFTERWARDS = 0.5
 
 
 def a_vtep_is_deleted(stage: Stage) -> Check:
-    """Delete the second agent's VXLAN device under running pings."""
+    """Delete the second agent's VXLAN device under running pings.
+
+    The call returns late, when the repair may be done already: so the time is that
+    of the pings, from the first one that was lost to the next that passed.
+    """
     victim = stage.second
     with PingStream(both_ways(stage.first, victim)) as stream:
         stage.say(f"the VTEP of {victim.name} is deleted")
+        stream.wait_answered(0.0, within=_PATIENCE)
         gone_at = sabotage.delete_link(victim.namespace, VTEP_NAME)
-        passing_at = stream.wait_answered(gone_at, within=_PATIENCE)
+        stream.wait_answered(gone_at, within=_PATIENCE)
+        time.sleep(_AFTERWARDS)
         traces = stream.stop()
-    recovery = None if passing_at is None else passing_at - gone_at
     outage = max(trace.longest_outage for trace in traces)
-    lost = sum(trace.lost for trace in traces)
+    outages = max(len(trace.outages) for trace in traces)
+    sent, lost = sum(t.sent for t in traces), sum(t.lost for t in traces)
+    again = f" in {outages} outages" if outages > 1 else ""
     return Check(
         VTEP_NAME_OF_CHECK,
-        ok=recovery is not None and recovery < _MOST and outage < _MOST,
-        said=f"{seconds(recovery)}, {lost} of {sum(t.sent for t in traces)} pings lost",
+        ok=outage < _MOST,
+        said=f"{seconds(outage)}{again}, {lost} of {sent} pings lost",
         goal=VTEP_GOAL,
         figures={
-            "deleted_to_ping_s": recovery,
-            "longest_outage_s": outage,
+            "outage_s": outage,
+            "outages": outages,
             "pings_lost": lost,
-            "pings_sent": sum(trace.sent for trace in traces),
+            "pings_sent": sent,
         },
     )
 

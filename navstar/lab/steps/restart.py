@@ -45,7 +45,7 @@ def a_navstar_is_killed_and_restarted(stage: Stage) -> Check:
         agents.wait_status(
             record,
             stage.first,
-            lambda status: _alive(status) < size,
+            lambda status: bool(status["members"]["down"]),
             what=f"declaring {victim.name} down",
             within=_DETECTION_PATIENCE,
         )
