@@ -64,6 +64,9 @@ class Agent:
         self.agent_ip: IpAddress | None = None
         self.started_at = trio.current_time()
         self.stop = trio.Event()
+        self._is_synchronised = False
+        # What the disk remembers counts from the first pass on.
+        self._read_table()
         self._notices = Notices(log)
         self.publisher = Publisher(
             node,
@@ -131,6 +134,10 @@ class Agent:
                     self.publisher.look()
                     self.reconciler.trigger(Cause.TABLE)
 
+    def _read_table(self) -> None:
+        for key in self.node.kv.keys((*KEY_PREFIX, ANY)):
+            self.table.update(key, self.node.kv.get(key))
+
     async def _follow_members(self) -> None:
         async with self.node.events() as events:
             async for event in events:
@@ -139,6 +146,9 @@ class Agent:
 
     async def _await_synchronised(self) -> None:
         await self.node.kv.wait_synchronised()
+        # The changes that made it so may not have been taken yet.
+        self._read_table()
+        self._is_synchronised = True
         self.log.info("synchronised", lines=len(self.table.lines))
         self.publisher.look()
         self.reconciler.trigger(Cause.TABLE)
@@ -170,7 +180,9 @@ class Agent:
         self._notices.tell("agent address unknown", [] if found else [unknown])
         if found is None:
             return None
-        self.agent_ip = found
+        if found != self.agent_ip:
+            self.agent_ip = found
+            self.publisher.look()
         others = own_addresses(self.config)
         return Speaker(
             node=self.me,
@@ -184,7 +196,7 @@ class Agent:
         peers = [one for one in self.node.members() if one.id != self.node.id]
         seeds = set(self.config.lashup.seeds) - {self.node.address}
         return Knowledge(
-            is_synchronised=self.node.kv.is_synchronised,
+            is_synchronised=self._is_synchronised,
             is_alone=not peers and not seeds,
             running_for=trio.current_time() - self.started_at,
         )

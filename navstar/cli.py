@@ -259,12 +259,12 @@ def _load(config: Path | None) -> Config:
 
 
 def _remove_directly() -> Reply:
-    from navstar.diff import diff
     from navstar.overlay_backend import Kernel
+    from navstar.removal import remove_everything
+    from navstar.status import removed_json
 
     with Kernel() as kernel:
-        applied = kernel.apply(diff(frozenset(), kernel.dump()))
-    return {"removed": applied.done, "refused": [str(one) for one in applied.refused]}
+        return removed_json(remove_everything(kernel))
 
 
 def _show(answer: Reply, shower: str, *, as_json: bool) -> None:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from navstar.control import Reply
 from navstar.errors import ControlError
 from navstar.farewell import wait_until_heard
-from navstar.status import members_json, plan_json, routes_json, status_json
+from navstar.status import (
+    members_json,
+    plan_json,
+    removed_json,
+    routes_json,
+    status_json,
+)
 
 if TYPE_CHECKING:
     from navstar.agent import Agent
@@ -67,11 +73,8 @@ class Commands:
 
     async def _down(self) -> Reply:
         self._agent.log.info("going down: taking our rows out of the kernel")
-        applied = await self._agent.reconciler.go_down()
-        return {
-            "removed": applied.done,
-            "refused": [str(one) for one in applied.refused],
-        }
+        removed = await self._agent.reconciler.go_down()
+        return removed_json(removed)
 
     async def _leave(self) -> Reply:
         """Withdraw, make sure that it was heard, go down, say goodbye."""

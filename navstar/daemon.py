@@ -19,6 +19,7 @@ from navstar.agent import Agent
 from navstar.commands import Commands
 from navstar.config import Config, load_keys
 from navstar.control_server import refuse_if_served, serve_control
+from navstar.status import address_text
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -43,9 +44,9 @@ async def run_daemon(config: Config, *, log: FilteringBoundLogger) -> None:
                 nursery.start_soon(agent.run)
                 socket, commands = config.control.socket, Commands(agent)
                 await nursery.start(serve_control, socket, commands)
-                log.info("running", id=agent.me, address=node.address)
+                log.info("running", id=agent.me, address=address_text(node.address))
                 await agent.stop.wait()
-                log.info("stopping; kernel and table stay as they are")
+                log.info("stopping")
                 nursery.cancel_scope.cancel()
 
 

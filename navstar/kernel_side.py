@@ -120,7 +120,7 @@ class KernelSide:
         """
         return self._asking(lambda kernel: kernel.apply(ops))
 
-    def everything(self) -> frozenset[Row]:
+    def dump(self) -> frozenset[Row]:
         """Every row in the kernel that bears our mark.
 
         Raises:

@@ -22,12 +22,11 @@ from typing import TypeVar
 
 import trio
 
-from navstar.diff import diff
 from navstar.errors import NavstarError
 from navstar.kernel_side import Inputs, KernelSide, Look
 from navstar.overlay_backend import Applied, KernelWatch, Refused
+from navstar.removal import Removed, remove_everything
 from navstar.schedule import FIRST_RETRY, Cause, Schedule, Timing
-from navstar.tables import Row
 
 AnswerT = TypeVar("AnswerT")
 
@@ -151,16 +150,7 @@ class Reconciler:
                 partial(self._kernel.look_only, inputs, now=now)
             )
 
-    async def rows(self) -> frozenset[Row]:
-        """Everything of ours that is in the kernel.
-
-        Raises:
-            OSError: The kernel cannot be asked.
-        """
-        async with self._busy:
-            return await self._in_thread(self._kernel.everything)
-
-    async def go_down(self) -> Applied:
+    async def go_down(self) -> Removed:
         """Stop reconciling, and take everything of ours out of the kernel.
 
         Raises:
@@ -169,9 +159,9 @@ class Reconciler:
         async with self._busy:
             self.mode = Mode.DOWN
             self.last = None
-            applied = await self._in_thread(partial(remove_everything, self._kernel))
-            self.counters.writes += applied.writes
-            return applied
+            removed = await self._in_thread(partial(remove_everything, self._kernel))
+            self.counters.writes += removed.writes
+            return removed
 
     def come_up(self) -> None:
         """Reconcile again after `go_down`."""
@@ -252,12 +242,3 @@ class Reconciler:
 
     async def _in_thread(self, call: Callable[[], AnswerT]) -> AnswerT:
         return await trio.to_thread.run_sync(call, limiter=self._thread)
-
-
-def remove_everything(kernel: KernelSide) -> Applied:
-    """Take everything of ours out of the kernel. Blocks.
-
-    Raises:
-        OSError: The kernel cannot be asked.
-    """
-    return kernel.apply(diff(frozenset(), kernel.everything()))

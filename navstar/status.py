@@ -16,6 +16,7 @@ from navstar.kernel_side import Look
 from navstar.line import Line
 from navstar.notices import said
 from navstar.reconciler import PassReport
+from navstar.removal import Removed
 from navstar.tables import Fdb, Neighbour, Route, Row, row_json
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def status_json(agent: Agent) -> Json:
         "node": {
             "id": agent.me,
             "name": agent.node.name,
-            "address": _address(agent.node.address),
+            "address": address_text(agent.node.address),
         },
         "agent_ip": str(agent.agent_ip) if agent.agent_ip else None,
         "uptime": round(now - agent.started_at, 3),
@@ -82,7 +83,7 @@ def members_json(agent: Agent) -> Json:
                 "id": member.id.hex(),
                 "name": member.name,
                 "liveness": member.liveness.name.lower(),
-                "addresses": [_address(address) for address in member.addresses],
+                "addresses": [address_text(address) for address in member.addresses],
                 "epoch": member.epoch,
                 "incarnation": member.incarnation,
                 "tags": dict(member.tags),
@@ -122,6 +123,14 @@ def routes_json(look: Look, lines: Iterable[Line]) -> Json:
             }
             for row in rows
         ]
+    }
+
+
+def removed_json(removed: Removed) -> Json:
+    """What came of `navstar down`."""
+    return {
+        "removed": removed.rows,
+        "refused": [str(one) for one in removed.refused],
     }
 
 
@@ -217,7 +226,8 @@ def _pass(report: PassReport, now: float) -> Json:
     }
 
 
-def _address(address: tuple[str, int]) -> str:
+def address_text(address: tuple[str, int]) -> str:
+    """As the configuration writes it."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
