@@ -6,7 +6,8 @@ again, never a fact to act on: notifications get lost when the socket overflows,
 some changes send none (a link that goes down loses its IPv4 routes silently). So a
 message is looked at just closely enough to drop what cannot concern us: other
 protocols, other links, and our own writes, which carry the port of our socket. FDB
-notifications carry no port; they are dropped when they tell what we last wrote.
+rows and neighbours that go carry no port; they are dropped when they tell what we
+last wrote.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
-from navstar.allocation import IpAddress
+from navstar.diff import Op, Put
 from navstar.netlink_codec import (
     ADDR_HEADER,
     AF_BRIDGE,
@@ -34,7 +35,7 @@ from navstar.netlink_codec import (
 from navstar.netlink_links import get_by_name_body, read_link
 from navstar.netlink_rows import mac_bytes
 from navstar.netlink_socket import NetlinkSocket
-from navstar.tables import PROTOCOL
+from navstar.tables import PROTOCOL, Fdb, Neighbour
 
 #: RTNLGRP_*: link, neighbour, then address, route, rule of IPv4 and IPv6.
 _GROUPS = (1, 3, 5, 7, 8, 9, 11, 19)
@@ -50,6 +51,9 @@ _RECEIVE_SIZE = 1 << 16
 _IFLA_IFNAME = 3
 _NDA_DST, _NDA_LLADDR = 1, 2
 _FRA_PROTOCOL = 21
+_IFA_PROTO = 11
+_NUD_PERMANENT = 0x80
+_RT_SCOPE_LINK = 253
 _ROUTE_PROTOCOL_AT = 5
 
 
@@ -65,28 +69,38 @@ class Changed(StrEnum):
     OVERFLOW = "overflow"
 
 
-class FdbWrites:
-    """What navstar last wrote of each FDB row; a notification of it is an echo.
+class NeighbourWrites:
+    """What navstar last wrote of each neighbour and FDB row: their echoes are known.
 
-    Written by the worker thread, read by the watch. An entry per FDB row.
+    Written by the worker thread, read by the watch. An entry per row.
     """
 
     def __init__(self) -> None:
-        self._agents: dict[tuple[int, bytes], bytes | None] = {}
+        # A row is known by its link and its VTEP address (4 or 16 bytes) or MAC (6).
+        self._values: dict[tuple[int, bytes], bytes | None] = {}
 
-    def note(self, index: int, mac: str, agent: IpAddress | None) -> None:
-        """Remember a put, or with None a delete, before it is sent."""
-        self._agents[index, mac_bytes(mac)] = agent.packed if agent else None
+    def note(self, index: int, op: Op, row: Neighbour | Fdb) -> None:
+        """Remember a put or a delete, before it is sent."""
+        match row:
+            case Neighbour(_, address, mac):
+                key, value = address.packed, mac_bytes(mac)
+            case Fdb(_, mac, agent):
+                key, value = mac_bytes(mac), agent.packed
+        self._values[index, key] = value if isinstance(op, Put) else None
 
     def forget_link(self, index: int) -> None:
         """The link is gone, and its rows with it."""
-        stale = [key for key in tuple(self._agents) if key[0] == index]
+        stale = [key for key in tuple(self._values) if key[0] == index]
         for key in stale:
-            self._agents.pop(key, None)
+            self._values.pop(key, None)
 
-    def is_echo(self, index: int, mac: bytes, agent: bytes | None) -> bool:
-        """Whether the row stands as navstar last wrote it."""
-        return self._agents.get((index, mac), b"") == agent
+    def is_ours(self, index: int, key: bytes) -> bool:
+        """Whether navstar put such a row."""
+        return self._values.get((index, key)) is not None
+
+    def is_echo(self, index: int, key: bytes, value: bytes | None) -> bool:
+        """Whether the row stands as navstar last wrote it; None: it is gone."""
+        return self._values.get((index, key), b"") == value
 
 
 class KernelWatch:
@@ -98,12 +112,12 @@ class KernelWatch:
 
     Args:
         own_port: Port of the socket whose writes are ours.
-        own_fdb: What was written of FDB rows.
+        writes: What was written of neighbours and FDB rows.
     """
 
-    def __init__(self, own_port: int, own_fdb: FdbWrites) -> None:
+    def __init__(self, own_port: int, writes: NeighbourWrites) -> None:
         self._own_port = own_port
-        self._own_fdb = own_fdb
+        self._writes = writes
         self._names: frozenset[str] = frozenset()
         self._followed: dict[int, str] = {}
         self._questions = NetlinkSocket()
@@ -210,22 +224,33 @@ class KernelWatch:
         if told.type == Rtm.NEWLINK and name in self._names:
             self._followed[index] = name
         elif matters:
-            self._own_fdb.forget_link(index)
+            self._writes.forget_link(index)
         return matters and told.port != self._own_port
 
     def _addr_matters(self, told: Message) -> bool:
-        index = ADDR_HEADER.unpack_from(told.body)[4]
-        return index in self._followed and told.port != self._own_port
+        _, _, _, scope, index = ADDR_HEADER.unpack_from(told.body)
+        # The kernel gives the VTEP a link-local address by itself, some time after,
+        # and tells of a new v6 address of ours once more when it is ready.
+        if index not in self._followed or scope == _RT_SCOPE_LINK:
+            return False
+        if told.type == Rtm.NEWADDR:
+            mark = attributes(told.body, ADDR_HEADER.size).get(_IFA_PROTO)
+            return mark != bytes((PROTOCOL,)) and told.port != self._own_port
+        return told.port != self._own_port
 
     def _neighbour_matters(self, told: Message) -> bool:
-        family, index, _, _, _ = NEIGHBOUR_HEADER.unpack_from(told.body)
+        family, index, state, _, _ = NEIGHBOUR_HEADER.unpack_from(told.body)
         if index not in self._followed or told.port == self._own_port:
             return False
-        if family != AF_BRIDGE:
-            return True
         row = attributes(told.body, NEIGHBOUR_HEADER.size)
-        agent = row.get(_NDA_DST) if told.type == Rtm.NEWNEIGH else None
-        return not self._own_fdb.is_echo(index, row.get(_NDA_LLADDR, b""), agent)
+        to, mac = row.get(_NDA_DST, b""), row.get(_NDA_LLADDR, b"")
+        key, value = (mac, to) if family == AF_BRIDGE else (to, mac)
+        stands = told.type == Rtm.NEWNEIGH
+        if stands and not state & _NUD_PERMANENT:
+            # Containers that ask for addresses of nobody make such; they must not be
+            # able to keep us busy. One that took the place of ours is another matter.
+            return self._writes.is_ours(index, key)
+        return not self._writes.is_echo(index, key, value if stands else None)
 
     def _route_matters(self, told: Message) -> bool:
         ours = told.body[_ROUTE_PROTOCOL_AT] == PROTOCOL

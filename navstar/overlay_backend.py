@@ -27,7 +27,7 @@ from typing import Self
 from navstar.allocation import IpAddress
 from navstar.diff import Delete, Op, Put
 from navstar.kernel_tables import KernelTables, UnderlayDevice
-from navstar.kernel_watch import Changed, FdbWrites, KernelWatch
+from navstar.kernel_watch import Changed, KernelWatch, NeighbourWrites
 from navstar.link_surgery import LinkSurgery
 from navstar.netlink_codec import Request
 from navstar.netlink_rows import (
@@ -37,7 +37,17 @@ from navstar.netlink_rows import (
     replace_request,
 )
 from navstar.netlink_socket import NetlinkSocket, Refusal
-from navstar.tables import Addr, Fdb, Link, Route, Row, Rule, kernel_key, link_of
+from navstar.tables import (
+    Addr,
+    Fdb,
+    Link,
+    Neighbour,
+    Route,
+    Row,
+    Rule,
+    kernel_key,
+    link_of,
+)
 
 __all__ = [
     "Applied",
@@ -105,11 +115,11 @@ class Kernel:
     def __init__(self) -> None:
         self._netlink = NetlinkSocket()
         self._tables = KernelTables(self._netlink)
-        self._fdb_writes = FdbWrites()
+        self._echoes = NeighbourWrites()
 
     def watch(self) -> KernelWatch:
         """Open an event source that keeps quiet about what this object writes."""
-        return KernelWatch(self._netlink.port, self._fdb_writes)
+        return KernelWatch(self._netlink.port, self._echoes)
 
     def close(self) -> None:
         """Close the socket. What is in the kernel stays."""
@@ -144,7 +154,7 @@ class Kernel:
 
     def apply(self, ops: Iterable[Op]) -> Applied:
         """Carry out operations in order; each is done or reported."""
-        run = _Pass(self._netlink, self._tables, self._fdb_writes)
+        run = _Pass(self._netlink, self._tables, self._echoes)
         return run.carry_out(ops)
 
     def underlay(self, agent_ip: IpAddress) -> UnderlayDevice | None:
@@ -171,11 +181,11 @@ class _Pass:
     """One run of `apply`."""
 
     def __init__(
-        self, netlink: NetlinkSocket, tables: KernelTables, fdb_writes: FdbWrites
+        self, netlink: NetlinkSocket, tables: KernelTables, echoes: NeighbourWrites
     ) -> None:
         self._netlink = netlink
         self._tables = tables
-        self._fdb_writes = fdb_writes
+        self._echoes = echoes
         self._surgery = LinkSurgery(netlink, tables)
         self._batch: list[tuple[Op, Request]] = []
         self._contested: list[tuple[Op, Route | Rule]] = []
@@ -210,9 +220,8 @@ class _Pass:
             text = f"{name} is not there, or not navstar's"
             self._note(op, Refusal(errno.ENODEV, text))
             return
-        if isinstance(row, Fdb):
-            agent = row.agent if isinstance(op, Put) else None
-            self._fdb_writes.note(index, row.mac, agent)
+        if isinstance(row, Neighbour | Fdb):
+            self._echoes.note(index, op, row)
         if isinstance(op, Put):
             self._batch.append((op, put_request(row, index)))
         else:
