@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -99,23 +97,20 @@ def test_ctrl_c_in_the_middle_of_the_demo_leaves_nothing(lab_command, prefix):
 
 
 def test_a_daemon_that_cannot_start_is_told_with_its_log_and_nothing_is_left(
-    lab_command, prefix, tmp_path: Path
+    lab_command, prefix
 ):
-    # A package of our name that ends at once stands before the real one's modules.
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    (broken / "lashup.py").write_text("raise SystemExit('lashup is broken here')")
-    environment = {**os.environ, "PYTHONPATH": str(broken)}
-
     code = (
-        "from navstar.lab import agents; import os, sys\n"
-        f"agents.environment = lambda: {environment!r}\n"
+        "import sys\n"
+        "from navstar.lab import agents\n"
+        "broken = [sys.executable, '-c', 'raise SystemExit(\"broken here\")']\n"
+        "agents.navstar_command = lambda *_: broken\n"
         "from navstar.lab.cli import app\n"
         f"app(['run', '--agents=2', '--prefix={prefix}'])"
     )
+
     done = _call([lab_command[0]], "-c", code)
 
     assert done.returncode == 2, done.stderr
     assert "navstar of a1 has ended" in done.stderr
-    assert "lashup is broken here" in done.stderr
+    assert "broken here" in done.stderr
     assert strangers(prefix) == []

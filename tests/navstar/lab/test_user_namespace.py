@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -68,7 +69,7 @@ def _as_nobody(directory: Path, *arguments: str) -> subprocess.CompletedProcess[
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -102,3 +103,33 @@ privileges.become_able([])
 
     assert done.stdout == "4 [] []\n", done.stderr
     assert strangers("u") == before
+
+
+def test_a_user_runs_the_whole_demo(users_directory):
+    done = _as_nobody(
+        users_directory,
+        *("-m", "navstar", "lab", "run", "--agents=2", "--containers=1", "--json"),
+    )
+
+    assert done.stdout, done.stderr
+    report = json.loads(done.stdout)
+    assert [each for each in report["checks"] if not each["ok"]] == []
+    assert list(users_directory.iterdir()) == []
+
+
+def test_a_users_lab_stays_up_between_commands_until_it_is_taken_down(users_directory):
+    def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return _as_nobody(users_directory, "-m", "navstar", "lab", *arguments)
+
+    up = lab("up", "--agents=2", "--containers=1", "--prefix=u")
+    checked = lab("check", "--prefix=u", "--json")
+    down = lab("down", "--prefix=u")
+    again = lab("down", "--prefix=u")
+
+    assert up.returncode == 0, up.stderr
+    assert "nsenter" in up.stdout
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert json.loads(checked.stdout)["ok"] is True
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert again.returncode == 2
+    assert list(users_directory.iterdir()) == []
