@@ -185,7 +185,9 @@ def up(
     _say(answer, f"The daemon is {answer['state']}.", as_json=as_json)
 
 
-@app.command(epilog="Example: navstar plan; navstar confirm")
+@app.command(
+    epilog="Example: navstar confirm  (after 'navstar plan' has shown what would go)"
+)
 def confirm(
     socket: Socket = None, config: ConfigFile = None, *, as_json: AsJson = False
 ) -> None:
