@@ -34,7 +34,7 @@ def _sections(command: Any, context: Any) -> Iterator[str]:  # noqa: ANN401
 def _section(command: Any, context: Any) -> str:  # noqa: ANN401
     usage = " ".join(command.collect_usage_pieces(context))
     lines = [
-        f"### `{context.command_path}`",
+        f"## `{context.command_path}`",
         "",
         f"    {context.command_path} {usage}",
         "",

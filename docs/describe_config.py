@@ -55,10 +55,33 @@ def config() -> str:
     }
     if forgotten:
         raise ValueError(f"sections and their tables differ: {forgotten}")
+    beside = _comments_of_the_example()
     return "\n\n".join(
-        _table(model, f"`{title}`", inspect.getdoc(model) or "")
+        _table(model, f"`{title}`", summary(model), beside.get(title.strip("[]")))
         for title, model in sections.items()
     )
+
+
+def config_example() -> str:
+    """What `navstar config show-defaults` prints."""
+    from navstar.config_check import EXAMPLE
+
+    return f"```toml\n{EXAMPLE.strip()}\n```"
+
+
+def _comments_of_the_example() -> dict[str, dict[str, str]]:
+    """What stands beside each field in that file, by section."""
+    from navstar.config_check import EXAMPLE
+
+    found: dict[str, dict[str, str]] = {}
+    section: dict[str, str] = {}
+    for line in EXAMPLE.splitlines():
+        bare = line.removeprefix("# ")
+        if heading := re.match(r"\[(.+?)\]", bare):
+            section = found.setdefault(heading[1], {})
+        elif field := re.match(r"(\w+) = .+?  +# (.+)", bare):
+            section.setdefault(field[1], field[2])
+    return found
 
 
 def allocation() -> str:
@@ -98,7 +121,7 @@ def _table(
     comments: Mapping[str, str] | None = None,
 ) -> str:
     lines = [
-        f"### {title}",
+        f"## {title}",
         "",
         introduction,
         "",

@@ -32,6 +32,7 @@ _BLOCK = re.compile(
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "config": describe_config.config,
+    "config-example": describe_config.config_example,
     "allocation": describe_config.allocation,
     "command-line": describe_cli.command_line,
     "running-a-node": describe_api.running_a_node,
