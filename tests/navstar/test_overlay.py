@@ -259,12 +259,6 @@ def test_the_metric_follows_from_the_vtep_address_and_differs_between_agents():
         ({"subnet": IPv4Network("10.1.0.0/24")}, "block"),
         ({"subnet": IPv4Network("0.0.0.0/0")}, "block"),
         ({"subnet": block6(3)}, "block"),
-        ({"subnet": SUBNET4}, "own"),
-        ({"subnet": block4(1)}, "own"),
-        ({"subnet": IPv4Network("9.0.1.128/25")}, "own"),
-        ({"vtep": IPv4Interface("44.128.0.1/20")}, "own"),
-        ({"mac": mac(1)}, "own"),
-        ({"agent_ip": IPv4Address("10.0.0.1")}, "own"),
         ({"agent_ip": IPv4Address("224.0.0.1")}, "agent address"),
         ({"agent_ip": IPv4Address("127.0.0.1")}, "agent address"),
         ({"agent_ip": IPv4Address(0)}, "agent address"),
@@ -276,12 +270,33 @@ def test_the_metric_follows_from_the_vtep_address_and_differs_between_agents():
     ],
 )
 def test_a_line_that_does_not_fit_is_skipped_alone(changes, reason):
-    desired = desire(line4(3, claimed_at=99, **changes), line4(4), line6(3))
+    desired = desire(line4(3, **changes), line4(4), line6(4))
 
-    assert led_to(desired) >= led_to(desire(line4(4)))
+    assert led_to(desired) == led_to(desire(line4(4), line6(4)))
     assert [s.node for s in desired.skipped] == [number(3)]
     assert reason in desired.skipped[0].reason
-    assert number(4) in desired.agents
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"subnet": SUBNET4},
+        {"subnet": block4(1)},
+        {"subnet": IPv4Network("9.0.1.128/25")},
+        {"vtep": IPv4Interface("44.128.0.1/20")},
+        {"mac": mac(1)},
+        {"agent_ip": IPv4Address("10.0.0.1")},
+    ],
+)
+def test_what_is_ours_is_never_led_to_another(changes):
+    older, younger = line4(3, claimed_at=0, **changes), line4(3, **changes)
+    mine = line4(1, node=ME, claimed_at=1)
+
+    for theirs in (older, younger):
+        assert led_to(desire(theirs)) == set()
+        assert led_to(desire(theirs, mine)) == set()
+    assert "own" in desire(older).skipped[0].reason
+    assert [c.loser for c in desire(younger, mine).conflicts] == [number(3)]
 
 
 def test_our_own_lines_give_no_rows_and_are_counted():
