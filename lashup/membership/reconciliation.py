@@ -29,18 +29,20 @@ from lashup.membership.messages import (
     Answer,
     Ask,
     Letter,
-    Message,
     Obituary,
     Want,
 )
 from lashup.membership.messages import Beliefs as Told
 from lashup.reconcile import Walk
 
-#: Ids that are exchanged at a time. Their beliefs are some 15 datagrams.
+#: Ids that are being exchanged at a time. Their beliefs are some 15 datagrams.
 WINDOW = 128
 
-#: How often one lot of ids is asked for before it is dropped.
-_ATTEMPTS = 3
+#: How often ids are asked for before they are dropped, when no answer comes at all.
+_ATTEMPTS = 4
+
+#: Bytes of one id in a list of them.
+_ID_SIZE = 18
 
 #: A peer that says nothing for so many times the retry is given up on.
 _SILENCE = 8
@@ -135,7 +137,7 @@ class Reconciliation:
         if visit.walk.next_wakeup() <= now:
             letters += self._asks(visit, now=now)
         if visit.repeat_at <= now:
-            letters += self._want(visit, now=now)
+            letters += self._exchange_again(visit, now=now)
         self._end_if_over(now=now)
         return letters
 
@@ -155,8 +157,7 @@ class Reconciliation:
         visit.waiting.extend(NodeId(key) for key in sorted(keys))
         visit.differing += len(keys)
         letters = self._asks(visit, now=now)
-        if not visit.asked:
-            letters += self._next_lot(visit, now=now)
+        letters += self._exchange_more(visit, now=now)
         self._end_if_over(now=now)
         return letters
 
@@ -167,7 +168,11 @@ class Reconciliation:
             return []
         del visit.asked[node]
         visit.heard_at = now
-        letters = [] if visit.asked else self._next_lot(visit, now=now)
+        visit.attempts = 0
+        visit.repeat_at = now + self._config.reconcile_retry
+        letters: list[Letter] = []
+        if len(visit.asked) <= WINDOW // 2:
+            letters = self._exchange_more(visit, now=now)
         self._end_if_over(now=now)
         return letters
 
@@ -233,27 +238,34 @@ class Reconciliation:
     def _asks(self, visit: _Visit, *, now: float) -> list[Letter]:
         return [(visit.address, Ask(body)) for body in visit.walk.asks(now=now)]
 
-    def _next_lot(self, visit: _Visit, *, now: float) -> list[Letter]:
-        visit.attempts = 0
-        visit.repeat_at = NEVER
+    def _exchange_more(self, visit: _Visit, *, now: float) -> list[Letter]:
+        """Fill the window with ids that wait."""
+        fresh: list[NodeId] = []
         while visit.waiting and len(visit.asked) < WINDOW:
-            visit.asked[visit.waiting.popleft()] = None
-        return self._want(visit, now=now) if visit.asked else []
+            fresh.append(visit.waiting.popleft())
+            visit.asked[fresh[-1]] = None
+        if not visit.asked:
+            visit.repeat_at = NEVER
+        elif visit.repeat_at == NEVER:
+            visit.repeat_at = now + self._config.reconcile_retry
+        return self._exchange(fresh, visit.address)
 
-    def _want(self, visit: _Visit, *, now: float) -> list[Letter]:
-        if visit.attempts >= _ATTEMPTS:
-            visit.asked.clear()
-            return self._next_lot(visit, now=now)
+    def _exchange_again(self, visit: _Visit, *, now: float) -> list[Letter]:
+        """Nothing came for a while: repeat all that is open, or drop it."""
         visit.attempts += 1
-        visit.repeat_at = now + self._config.reconcile_retry * visit.attempts
-        asked = tuple(visit.asked)
-        # Ours go first, so that the answers can be the outcome of both.
-        letters = self.tell(asked, visit.address)
-        lot = (self._config.max_payload - _HEADER) // 18
-        wants: list[Message] = [
-            Want(asked[at : at + lot]) for at in range(0, len(asked), lot)
-        ]
-        return letters + [(visit.address, want) for want in wants]
+        visit.repeat_at = now + self._config.reconcile_retry * (visit.attempts + 1)
+        if visit.attempts < _ATTEMPTS:
+            return self._exchange(tuple(visit.asked), visit.address)
+        visit.asked.clear()
+        return self._exchange_more(visit, now=now)
+
+    def _exchange(self, nodes: Sequence[NodeId], to: Address) -> list[Letter]:
+        # Ours go first, so that what is asked for is the outcome of both.
+        letters = self.tell(nodes, to)
+        lot = (self._config.max_payload - _HEADER) // _ID_SIZE
+        for at in range(0, len(nodes), lot):
+            letters.append((to, Want(tuple(nodes[at : at + lot]))))
+        return letters
 
     def _end_if_over(self, *, now: float) -> None:
         visit = self._visit

@@ -82,6 +82,8 @@ class World:
         self.events: list[Event] = []
         self.remembered: dict[Address, tuple[NodeRecord, ...]] = {}
         self.riders: list[RiderHeard] = []
+        #: All that is sent from one address, where somebody wants to play it again.
+        self.recorded: dict[Address, list[bytes]] = {}
         self.sent_packets = 0
         self.sent_bytes = 0
         self.largest = 0
@@ -195,6 +197,8 @@ class World:
             self.do(swim, swim.tick(now=self.now))
 
     def _carry(self, source: Address, to: Address, payload: bytes) -> None:
+        if source in self.recorded:
+            self.recorded[source].append(payload)
         self.sent_packets += 1
         self.sent_bytes += len(payload)
         self.largest = max(self.largest, len(payload))

@@ -1,0 +1,154 @@
+from dataclasses import replace
+
+import pytest
+
+from lashup.membership import LAN, Failed, Liveness, Reaped
+from tests.membership.vocabulary import World, cluster, node_id, seen
+
+
+@pytest.mark.parametrize("size", [2, 5, 20])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_partition_heals_though_both_sides_declared_the_other_down(size, seed):
+    world, swims = cluster(size, seed=seed)
+    ones, others = swims[: size // 2], swims[size // 2 :]
+    world.divide(ones, others)
+    world.run(60.0)
+    assert all(
+        seen(a, b.me.id) is seen(b, a.me.id) is Liveness.DOWN
+        for a in ones
+        for b in others
+    )
+
+    world.heal()
+
+    world.converge(within=2.0)
+
+
+def test_a_partition_of_three_parts_heals():
+    world, swims = cluster(15, seed=1)
+    parts = [swims[:5], swims[5:10], swims[10:]]
+    for one in parts:
+        world.divide(one, [s for part in parts if part is not one for s in part])
+    world.run(60.0)
+
+    world.heal()
+
+    world.converge(within=2.0)
+
+
+def test_a_partition_of_an_hour_heals_as_fast():
+    world, swims = cluster(6, seed=1)
+    world.divide(swims[:3], swims[3:])
+    world.run(3600.0)
+
+    world.heal()
+
+    world.converge(within=2.0)
+
+
+def test_a_short_partition_heals_before_anybody_is_down():
+    world, swims = cluster(10, seed=1)
+    world.divide(swims[:5], swims[5:])
+    world.run(2.0)
+
+    world.heal()
+    world.run(30.0)
+
+    assert world.heard(Failed) == []
+    assert world.all_agree()
+
+
+def test_a_single_node_that_was_cut_off_returns():
+    world, swims = cluster(20, seed=1)
+    world.divide(swims[:1], swims[1:])
+    world.run(120.0)
+    assert all(seen(swim, node_id(0)) is Liveness.DOWN for swim in swims[1:])
+
+    world.heal()
+
+    world.converge(within=2.0)
+
+
+def test_a_node_that_is_cut_off_gives_up_the_others_slowly_for_it_doubts_itself():
+    world, swims = cluster(20, seed=1)
+    world.divide(swims[:1], swims[1:])
+
+    world.run(60.0)
+    assert len(swims[0].alive()) > 10
+    world.run(600.0)
+
+    assert len(swims[0].alive()) == 1
+
+
+def test_both_sides_that_reaped_each_other_heal_and_begin_new_epochs():
+    quick = replace(LAN, reap_down_after=60.0)
+    world, swims = cluster(8, seed=1, config=quick)
+    world.divide(swims[:4], swims[4:])
+    world.run(180.0)
+    assert len(world.heard(Reaped)) == 32
+    assert all(len(swim.members) == 4 for swim in swims)
+
+    world.heal()
+
+    world.converge(within=5.0)
+    assert any(swim.me.epoch == 2 for swim in swims)
+
+
+def test_a_dead_node_is_reaped_by_all_and_stays_so():
+    quick = replace(LAN, reap_down_after=60.0)
+    world, swims = cluster(8, seed=1, config=quick)
+    world.crash(swims[3])
+
+    world.run(180.0)
+
+    assert len(world.heard(Reaped)) == 7
+    assert all(swim.member(node_id(3)) is None for swim in world.swims.values())
+    assert world.all_agree()
+
+
+def test_members_that_are_down_are_tried_by_the_cluster_not_by_each_of_it():
+    world, swims = cluster(40, seed=1)
+    world.crash(swims[0])
+    world.run(60.0)
+    packets = world.sent_packets
+
+    world.run(60.0)
+
+    at_rest = 60 * 39 * 2
+    tries = world.sent_packets - packets - at_rest
+    assert 0 < tries < 60 * LAN.heal_rate * 1.5
+
+
+def test_a_partition_heals_under_loss():
+    world, swims = cluster(10, seed=1, loss=0.2)
+    world.divide(swims[:5], swims[5:])
+    world.run(90.0)
+
+    world.heal()
+
+    world.converge(within=15.0)
+
+
+def test_a_partition_heals_after_all_seeds_are_gone():
+    world, swims = cluster(9, seed=1)
+    world.crash(swims[0])
+    world.run(30.0)
+    world.divide(swims[1:5], swims[5:])
+    world.run(60.0)
+
+    world.heal()
+
+    world.converge(within=2.0)
+
+
+def test_nodes_that_started_apart_find_each_other_by_a_seed_that_comes_later():
+    world = World(seed=1)
+    ones = [world.start(n, seeds=[0, 10]) for n in range(5)]
+    others = [world.start(n, seeds=[0, 10]) for n in range(10, 15)]
+    world.divide(ones, others)
+    world.run(60.0)
+    assert len(ones[0].alive()) == 5
+
+    world.heal()
+
+    world.converge(within=3.0)
