@@ -13,6 +13,7 @@ from tests.navstar.daemons import (
     Daemon,
     is_meshed,
     meshed,
+    start,
     two_agents,
     until,
 )
