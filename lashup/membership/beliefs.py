@@ -25,21 +25,12 @@ from dataclasses import replace
 
 from lashup.errors import NodeClosed
 from lashup.machine import NEVER, Address, NodeId
+from lashup.membership.address_book import AddressBook
+from lashup.membership.announcement import events_of
 from lashup.membership.config import MembershipConfig
 from lashup.membership.deadlines import Deadlines
 from lashup.membership.dissemination import Dissemination
-from lashup.membership.events import (
-    Changed,
-    Conflict,
-    Failed,
-    Joined,
-    Left,
-    MemberEvent,
-    Reaped,
-    Remember,
-    Returned,
-    Suspected,
-)
+from lashup.membership.events import Changed, Conflict, MemberEvent, Reaped, Remember
 from lashup.membership.health import LocalHealth
 from lashup.membership.member import Belief, Liveness, Member
 from lashup.membership.member_list import MemberList
@@ -88,8 +79,9 @@ class Beliefs:
         self._arrivals: list[NodeId] = []
         self._events: list[MemberEvent] = []
         self._reaping: Deadlines[NodeId] = Deadlines()
-        self._remember_at = NEVER
-        self._remembered_at = -NEVER
+        self._address_book = AddressBook(
+            self.members, me=record.id, period=config.remember_period
+        )
         self._outbid_at = -NEVER
         self._utter_own(record, Liveness.ALIVE, now=now)
 
@@ -101,7 +93,9 @@ class Beliefs:
     def next_wakeup(self) -> float:
         """When `expire` has something to do."""
         return min(
-            self.suspicions.next_wakeup(), self._reaping.next_at(), self._remember_at
+            self.suspicions.next_wakeup(),
+            self._reaping.next_at(),
+            self._address_book.next_wakeup(),
         )
 
     def take_events(self) -> list[MemberEvent]:
@@ -192,8 +186,8 @@ class Beliefs:
         for node in self._reaping.take_due(now):
             self.updates.discard(node)
             self._events.append(Reaped(self.members.reap(node)))
-            self._set_changed(now)
-        return self._remember(now=now)
+            self._address_book.changed(now=now)
+        return self._address_book.take(now=now)
 
     def _adopt(self, belief: Belief, known: Member | None, *, now: float) -> None:
         liveness, record = belief.liveness, belief.record
@@ -206,9 +200,9 @@ class Beliefs:
         self.news += 1
         self.news_at = now
         self._time_out(belief, known, now=now)
-        self._announce(member, known)
+        self._events += events_of(member, known=known)
         if known is None or known.addresses != record.addresses:
-            self._set_changed(now)
+            self._address_book.changed(now=now)
         if liveness.is_live:
             if known is None or not known.liveness.is_live:
                 self._arrivals.append(member.id)
@@ -235,27 +229,7 @@ class Beliefs:
         elif belief.liveness is Liveness.LEFT:
             self._reaping.set(node, now + config.reap_left_after)
             if known is not None and known.liveness is not Liveness.LEFT:
-                self._set_changed(now)
-
-    def _announce(self, member: Member, known: Member | None) -> None:
-        events = self._events
-        was = None if known is None else known.liveness
-        match member.liveness:
-            case Liveness.DOWN:
-                if was is not None and was.is_live:
-                    events.append(Failed(member))
-            case Liveness.LEFT:
-                if was is not None:
-                    events.append(Left(member))
-            case Liveness.ALIVE | Liveness.SUSPECT:
-                if known is None:
-                    events.append(Joined(member))
-                elif not known.liveness.is_live:
-                    events.append(Returned(member))
-                elif known.liveness > member.liveness or _differ(known, member):
-                    events.append(Changed(member))
-                if member.liveness is Liveness.SUSPECT and was is not Liveness.SUSPECT:
-                    events.append(Suspected(member))
+                self._address_book.changed(now=now)
 
     def _claim_name(self, member: Member, *, now: float) -> None:
         """A new life of a member: does it replace, or contest, another of its name?"""
@@ -311,33 +285,3 @@ class Beliefs:
         own = self.members.get(self.me.id)
         assert own is not None  # noqa: S101  # put there when we were made
         return own
-
-    def _set_changed(self, now: float) -> None:
-        """Members worth remembering came or went: say so, but not too often."""
-        if self._remember_at == NEVER:
-            earliest = self._remembered_at + self._config.remember_period
-            self._remember_at = max(now, earliest)
-
-    def _remember(self, *, now: float) -> list[Remember]:
-        if now < self._remember_at:
-            return []
-        self._remember_at = NEVER
-        self._remembered_at = now
-        records = tuple(
-            member.record
-            for member in self.members
-            if member.id != self.me.id and member.liveness is not Liveness.LEFT
-        )
-        return [Remember(records)]
-
-
-def _differ(known: Member, member: Member) -> bool:
-    """Whether a record says something else, other than its incarnation."""
-    old, new = known.record, member.record
-    return (old.epoch, old.name, old.addresses, old.tags, old.versions) != (
-        new.epoch,
-        new.name,
-        new.addresses,
-        new.tags,
-        new.versions,
-    )
