@@ -120,7 +120,8 @@ class FactSet:
 
     def as_delta(self) -> Delta:
         """The whole state, for those who have nothing."""
-        return Delta(dict(self), self.context.copy())
+        # Not dict(self): having `keys`, that would be taken for a mapping.
+        return Delta(dict(iter(self)), self.context.copy())
 
     def join(self, delta: Delta) -> Joined:
         """Apply a delta. Twice is as good as once."""

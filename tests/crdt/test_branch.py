@@ -1,0 +1,82 @@
+"""A branch against a plain set of (path, dot, payload)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lashup.crdt import Dot
+from lashup.crdt.branch import EMPTY, Branch
+from tests.strategies import actors
+from tests.vocabulary import facts_in
+
+paths = st.lists(st.sampled_from([b"a", b"b", b"c"]), max_size=3).map(tuple)
+entries = st.dictionaries(
+    st.builds(Dot, actors, st.integers(1, 9)),
+    st.tuples(paths, st.binary(max_size=2)),
+    max_size=12,
+)
+
+
+def _filled(model: dict[Dot, tuple[tuple[bytes, ...], bytes]]) -> Branch:
+    branch = EMPTY
+    for dot, (path, payload) in model.items():
+        branch = branch.put(path, dot, payload)
+    return branch
+
+
+@given(entries, st.data())
+def test_it_holds_what_was_put_and_not_dropped(model, data):
+    branch = _filled(model)
+    dropped = data.draw(st.sets(st.sampled_from(list(model)))) if model else set()
+    old = facts_in(branch)
+
+    smaller = branch
+    for dot in sorted(dropped):
+        smaller = smaller.drop(model[dot][0], dot)
+
+    assert facts_in(branch) == old == {(p, d, x) for d, (p, x) in model.items()}
+    assert facts_in(smaller) == {e for e in old if e[1] not in dropped}
+    assert bool(smaller) == (len(dropped) < len(model))
+    assert sorted(smaller.places()) == sorted((p, d) for p, d, _ in facts_in(smaller))
+
+
+@given(entries)
+def test_no_empty_branch_stays_behind(model):
+    def check(branch: Branch) -> None:
+        for _, child in branch.children():
+            assert child
+            check(child)
+
+    branch = _filled(model)
+    for dot, (path, _) in list(model.items())[1:]:
+        branch = branch.drop(path, dot)
+        check(branch)
+
+
+@given(entries, paths)
+def test_at_is_the_walk_down_child_by_child(model, path):
+    branch: Branch | None = _filled(model)
+    found = branch.at(path)
+    for step in path:
+        branch = branch.child(step) if branch else None
+
+    assert found is branch
+
+
+@given(entries, entries)
+def test_differing_names_the_steps_whose_branches_are_not_the_same(one, two):
+    base = _filled(one)
+    other = base
+    for dot, (path, payload) in two.items():
+        if dot not in one:
+            other = other.put(path, dot, payload)
+    touched = {path[0] for dot, (path, _) in two.items() if dot not in one and path}
+
+    assert set(base.differing(other)) == set(other.differing(base)) == touched
+
+
+def test_dropping_where_nothing_is_says_so():
+    with pytest.raises(KeyError):
+        EMPTY.drop((b"a",), Dot(b"a" * 8, 1))  # type: ignore[arg-type]
