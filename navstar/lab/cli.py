@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, NoReturn
@@ -109,11 +110,15 @@ def check(prefix: Prefix = DEFAULT_PREFIX, *, as_json: AsJson = False) -> None:
         options = ["--json"] if as_json else []
         holder.follow_into(prefix, ["lab", "check", "--prefix", prefix, *options])
         lab = find_lab(prefix)
+        began_at = time.monotonic()
         with interruptible():
             reachability = check_reachability(lab)
-        topology = lab.topology
         report = Report(
-            prefix, len(lab.agents), topology.containers, (reachability,), elapsed_s=0
+            prefix,
+            len(lab.agents),
+            lab.topology.containers,
+            (reachability,),
+            elapsed_s=time.monotonic() - began_at,
         )
         _tell(report, as_json=as_json)
 

@@ -18,6 +18,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from navstar.lab.topology import Topology
 
 #: Names another directory. Handed on into a user namespace, where everybody is root.
 DIRECTORY_VARIABLE = "NAVSTAR_LAB_DIRECTORY"
+
+_TRIES = 16
 
 
 def base_directory() -> Path:
@@ -94,6 +97,8 @@ class Record:
     def erase(self) -> None:
         """Delete the directory. The prefix is free again."""
         shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):  # another lab is in there
+            self.path.parent.rmdir()
 
 
 def open_record(topology: Topology) -> Record:
@@ -102,18 +107,34 @@ def open_record(topology: Topology) -> Record:
     Raises:
         StaleLab: A lab with this prefix is there, or was not cleaned up.
     """
-    base = base_directory()
-    base.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if base.lstat().st_uid != os.geteuid():
-        raise LabError(f"{base} belongs to another user", f"remove it: rm -r {base}")
-    record = Record(base / topology.prefix, topology, identify(os.getpid()))
+    record = Record(base_directory() / topology.prefix, topology, identify(os.getpid()))
     try:
-        record.path.mkdir(mode=0o700)
+        _make_directory(record.path)
     except FileExistsError:
         raise StaleLab(*_about(topology.prefix)) from None
     (record.path / "processes").mkdir()
     _write_lab(record, ())
     return record
+
+
+def _make_directory(path: Path) -> None:
+    """Make a lab's directory.
+
+    Raises:
+        FileExistsError: It is there.
+        LabError: Somebody else's directory is in the way.
+    """
+    base = path.parent
+    for _ in range(_TRIES):
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if base.lstat().st_uid != os.geteuid():
+            problem = f"{base} belongs to another user"
+            raise LabError(problem, f"remove it: rm -r {base}")
+        # Another lab that ends may just have taken the base away with itself.
+        with suppress(FileNotFoundError):
+            path.mkdir(mode=0o700)
+            return
+    raise LabError(f"{path} cannot be made: {base} goes away again and again")
 
 
 def disown(record: Record) -> Record:

@@ -65,7 +65,7 @@ def _as_nobody(directory: Path, *arguments: str) -> subprocess.CompletedProcess[
         env={
             **agents.environment(),
             "HOME": str(directory),
-            DIRECTORY_VARIABLE: str(directory),
+            DIRECTORY_VARIABLE: str(directory / "labs"),
         },
         capture_output=True,
         text=True,
