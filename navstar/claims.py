@@ -81,7 +81,7 @@ class _Holder:
 
     first: Claim
     identity: dict[IdentityField, IpAddress | str] = field(default_factory=dict)
-    blocks: dict[Network, Network] = field(default_factory=dict)
+    blocks: dict[int, Network] = field(default_factory=dict)
 
 
 class _Ledger:
@@ -89,9 +89,11 @@ class _Ledger:
 
     def __init__(self) -> None:
         self._holders: dict[tuple[IdentityField, IpAddress | str], _Holder] = {}
+        # Overlays by number: hashing a network costs more than all the rest.
+        self._overlays: dict[Network, int] = {}
         # Per overlay the granted blocks, disjoint, by first address.
-        self._blocks: dict[Network, list[tuple[int, int]]] = {}
-        self._block_holders: dict[tuple[Network, int], _Holder] = {}
+        self._blocks: dict[int, list[tuple[int, int]]] = {}
+        self._block_holders: dict[tuple[int, int], _Holder] = {}
 
     def grant(self, claim: Claim) -> Conflict | None:
         """Enter the claim, or return what it contradicts."""
@@ -103,39 +105,42 @@ class _Ledger:
             if holder not in (None, found) or not _agree(found.identity, claim):
                 return _conflict(item[0][0], item[1], found, claim)
             holder = found
-        rival = self._rival_for_block(claim)
+        overlay = self._overlays.setdefault(claim.overlay, len(self._overlays))
+        rival = self._rival_for_block(overlay, claim.block)
         if rival is not None and rival is not holder:
             return _conflict("block", claim.block, rival, claim)
-        held = holder.blocks.get(claim.overlay) if holder else None
+        held = holder.blocks.get(overlay) if holder else None
         if holder and held not in (None, claim.block):
             what, value = next(iter(claim.identity.items()))
             return _conflict(what[0], value, holder, claim)
-        self._enter(claim, holder or _Holder(claim))
+        self._enter(claim, holder or _Holder(claim), overlay)
         return None
 
-    def _rival_for_block(self, claim: Claim) -> _Holder | None:
+    def _rival_for_block(self, overlay: int, block: Network) -> _Holder | None:
         """Who holds a block that overlaps, if anybody."""
-        spans = self._blocks.get(claim.overlay, [])
-        first, last = _span(claim.block)
+        spans = self._blocks.setdefault(overlay, [])
+        first, last = _span(block)
         at = bisect_left(spans, (first, first))
         for start, end in spans[max(at - 1, 0) : at + 1]:
             if start <= last and first <= end:
-                return self._block_holders[claim.overlay, start]
+                return self._block_holders[overlay, start]
         return None
 
-    def _enter(self, claim: Claim, holder: _Holder) -> None:
+    def _enter(self, claim: Claim, holder: _Holder, overlay: int) -> None:
         holder.identity.update(claim.identity)
         for item in claim.identity.items():
             self._holders[item] = holder
-        if claim.overlay not in holder.blocks:
-            holder.blocks[claim.overlay] = claim.block
+        if overlay not in holder.blocks:
+            holder.blocks[overlay] = claim.block
             span = _span(claim.block)
-            insort(self._blocks.setdefault(claim.overlay, []), span)
-            self._block_holders[claim.overlay, span[0]] = holder
+            insort(self._blocks[overlay], span)
+            self._block_holders[overlay, span[0]] = holder
 
 
 def settle(claims: Iterable[Claim]) -> tuple[tuple[Claim, ...], tuple[Conflict, ...]]:
     """Grant the claims that stand, oldest first, and say which do not.
+
+    Those granted are the very objects that came in.
 
     The answer does not depend on the order of `claims`.
     """

@@ -30,6 +30,7 @@ from navstar.netlink_codec import (
     NEIGHBOUR_HEADER,
     ROUTE_HEADER,
     RULE_HEADER,
+    Message,
     Rtm,
     attribute_u32,
 )
@@ -72,9 +73,10 @@ class KernelTables:
 
     def own_links(self) -> dict[str, FoundLink]:
         """The links that navstar made, by name."""
-        dumped = self._netlink.dump(Rtm.GETLINK, dump_vxlan_body())
-        found = map(read_link, dumped)
-        return {link.name: link for link in found if link.is_ours}
+        return {link.name: link for link in self._vxlan_links() if link.is_ours}
+
+    def _vxlan_links(self) -> list[FoundLink]:
+        return self._netlink.dump(Rtm.GETLINK, dump_vxlan_body(), read_link)
 
     def link_named(self, name: str) -> FoundLink | None:
         """The link with that name, whosever it is."""
@@ -89,7 +91,7 @@ class KernelTables:
         named = self.link_named(link.name)
         if named is not None and not named.is_ours:
             return f"a link named {link.name} exists that navstar did not make"
-        for other in map(read_link, self._netlink.dump(Rtm.GETLINK, dump_vxlan_body())):
+        for other in self._vxlan_links():
             if other.link is None or other.is_ours:
                 continue
             if vxlan_identity(other.link) == vxlan_identity(link):
@@ -120,12 +122,13 @@ class KernelTables:
         """The rows that are ours by their protocol."""
         return frozenset((*self._routes({}), *self._rules()))
 
-    def _addrs(self, names: Mapping[int, str]) -> Iterator[Addr]:
-        body = ADDR_HEADER.pack(AF_UNSPEC, 0, 0, 0, 0)
-        for got in self._netlink.dump(Rtm.GETADDR, body):
-            row = read_addr(got, names, marked=self._marks_addresses)
-            if row is not None:
-                yield row
+    def _addrs(self, names: Mapping[int, str]) -> list[Addr]:
+        marked = self._marks_addresses
+        return self._netlink.dump(
+            Rtm.GETADDR,
+            ADDR_HEADER.pack(AF_UNSPEC, 0, 0, 0, 0),
+            lambda got: read_addr(got, names, marked=marked),
+        )
 
     def _neighbours(
         self, index: int, names: Mapping[int, str]
@@ -133,50 +136,55 @@ class KernelTables:
         plain = NEIGHBOUR_HEADER.pack(AF_UNSPEC, 0, 0, 0, 0)
         plain += attribute_u32(_NDA_IFINDEX, index)
         bridge = NEIGHBOUR_HEADER.pack(AF_BRIDGE, index, 0, 0, 0)
+
+        def read(got: Message) -> Neighbour | Fdb | None:
+            return read_neighbour(got, names)
+
         for body in (plain, bridge):
-            for got in self._netlink.dump(Rtm.GETNEIGH, body):
-                row = read_neighbour(got, names)
-                if row is not None:
-                    yield row
+            yield from self._netlink.dump(Rtm.GETNEIGH, body, read)
 
-    def _routes(self, names: Mapping[int, str]) -> Iterator[Route]:
+    def _routes(self, names: Mapping[int, str]) -> list[Route]:
+        """Also those, marked as ours, on links that are not."""
         known: dict[int, str | None] = dict(names)
+        while True:
+            unknown: set[int] = set()
 
-        def name_of(index: int) -> str | None:
-            if index not in known:
-                # Marked as ours, but on a link that is not.
+            def name_of(index: int, unknown: set[int] = unknown) -> str | None:
+                if index not in known:
+                    unknown.add(index)
+                return known.get(index)
+
+            found: list[Route] = []
+            for family in (AF_INET, AF_INET6):
+                found += self._netlink.dump(
+                    Rtm.GETROUTE,
+                    ROUTE_HEADER.pack(family, 0, 0, 0, 0, PROTOCOL, 0, 0, 0),
+                    lambda got: read_route(got, name_of),
+                )
+            if not unknown:
+                return found
+            for index in unknown:
                 link = self.link_at(index)
                 known[index] = link.name if link else None
-            return known[index]
-
-        for family in (AF_INET, AF_INET6):
-            body = ROUTE_HEADER.pack(family, 0, 0, 0, 0, PROTOCOL, 0, 0, 0)
-            for got in self._netlink.dump(Rtm.GETROUTE, body):
-                row = read_route(got, name_of)
-                if row is not None:
-                    yield row
 
     def _rules(self) -> Iterator[Rule]:
-        """Rules of ours."""
         for family in (AF_INET, AF_INET6):
             body = RULE_HEADER.pack(family, 0, 0, 0, 0, 0, 0)
-            for got in self._netlink.dump(Rtm.GETRULE, body):
-                row = read_rule(got)
-                if row is not None:
-                    yield row
+            yield from self._netlink.dump(Rtm.GETRULE, body, read_rule)
 
     def addresses(self) -> dict[IpAddress, int]:
         """All addresses of the host, each with the index of its link."""
         body = ADDR_HEADER.pack(AF_UNSPEC, 0, 0, 0, 0)
-        found = map(read_any_address, self._netlink.dump(Rtm.GETADDR, body))
-        return dict(entry for entry in found if entry is not None)
+        return dict(self._netlink.dump(Rtm.GETADDR, body, read_any_address))
 
     def interfaces_on(self, index: int) -> tuple[Interface, ...]:
         """All addresses of one link with their prefixes, whosever they are."""
         body = ADDR_HEADER.pack(AF_UNSPEC, 0, 0, 0, 0)
-        dumped = self._netlink.dump(Rtm.GETADDR, body)
-        found = (read_interface(got, index) for got in dumped)
-        return tuple(entry for entry in found if entry is not None)
+        return tuple(
+            self._netlink.dump(
+                Rtm.GETADDR, body, lambda got: read_interface(got, index)
+            )
+        )
 
     def local_address(self, toward: IpAddress) -> IpAddress | None:
         """The address a packet to `toward` leaves from; None without a route."""

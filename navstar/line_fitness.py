@@ -9,6 +9,7 @@ a block that is not of the overlay. Who wins between two fitting lines is settle
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from navstar.allocation import Interface, IpAddress, Network
 from navstar.claims import Claim, IdentityField
@@ -82,6 +83,7 @@ def _block_misfit(line: Line, place: Place) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1 << 16)
 def _is_host(address: IpAddress) -> bool:
     """Whether it alone says which one host is meant (fe80:: needs a device too)."""
     return not (
@@ -93,9 +95,17 @@ def _is_host(address: IpAddress) -> bool:
     )
 
 
-def claim_of(line: Line, place: Place) -> Claim:
+@dataclass(frozen=True, slots=True)
+class LineClaim(Claim):
+    """The claim of a fitting line, with the line and this agent's place beside it."""
+
+    line: Line
+    place: Place
+
+
+def claim_of(line: Line, place: Place) -> LineClaim:
     """What a fitting line claims."""
-    return Claim(
+    return LineClaim(
         overlay=line.overlay,
         identity=identity(
             place,
@@ -107,6 +117,8 @@ def claim_of(line: Line, place: Place) -> Claim:
         node=line.node,
         name=line.name,
         claimed_at=line.claimed_at,
+        line=line,
+        place=place,
     )
 
 

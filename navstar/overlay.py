@@ -13,13 +13,20 @@ other. Both overlay families ride on it, and each stands without the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from navstar.allocation import Allocation, IpAddress, Network, Skipped
 from navstar.claims import Claim, Conflict, IdentityField, settle
 from navstar.line import Line
-from navstar.line_fitness import Place, agent_address, claim_of, identity, misfit
+from navstar.line_fitness import (
+    LineClaim,
+    Place,
+    agent_address,
+    claim_of,
+    identity,
+    misfit,
+)
 from navstar.own_ground import Ground, Underlay, own_ground
 from navstar.tables import (
     MAIN_TABLE,
@@ -98,29 +105,26 @@ def desired_rows(
     lines = tuple(lines)
     mine = tuple(line for line in lines if line.node == me)
     others = (line for line in lines if line.node != me)
-    fitting, skipped = _fitting(others, ground.places)
+    theirs, skipped = _fitting(others, ground.places)
     ours = _own_claims(mine, ground, underlay, me)
-    theirs = (claim_of(line, ground.places[line.overlay]) for line in fitting.values())
     granted, conflicts = settle((*ours, *theirs))
     own = _own_identity(ours, underlay)
-    programmed: list[Line] = []
+    programmed: list[LineClaim] = []
     for claim in granted:
-        if claim.node == me:
-            continue
-        line = fitting[claim.node, claim.overlay]
-        taken = _takes_ours(claim, ground.places[claim.overlay], own)
-        if taken is None:
-            programmed.append(line)
-        else:
-            skipped.append(_skipped(line, taken))
-    rows = _rows_of(programmed, ground.places, table)
+        if isinstance(claim, LineClaim):
+            taken = _takes_ours(claim, own)
+            if taken is None:
+                programmed.append(claim)
+            else:
+                skipped.append(_skipped(claim.line, taken))
+    rows = _rows_of(programmed, table)
     return Desired(
         rows=frozenset(ground.rows | rows),
         skipped=tuple(sorted(skipped, key=str)),
         conflicts=conflicts,
         unusable=ground.unusable,
         own=len(mine),
-        agents=frozenset(line.node for line in programmed),
+        agents=frozenset(claim.node for claim in programmed),
     )
 
 
@@ -136,27 +140,28 @@ def metric_of(vtep: IpAddress) -> int:
 
 def _fitting(
     lines: Iterable[Line], places: Mapping[Network, Place]
-) -> tuple[dict[tuple[str, Network], Line], list[SkippedLine]]:
-    """The lines that can give rows, one per node and overlay, and the others."""
-    fitting: dict[tuple[str, Network], Line] = {}
+) -> tuple[Iterable[LineClaim], list[SkippedLine]]:
+    """What lines claim that can give rows, one per node and overlay; the others."""
+    fitting: dict[tuple[str, int], LineClaim] = {}
     skipped: list[SkippedLine] = []
     for line in lines:
         place = places.get(line.overlay)
         reason = misfit(line, place) if place else "this agent is not in the overlay"
-        if reason is not None:
-            skipped.append(_skipped(line, reason))
+        if place is None or reason is not None:
+            skipped.append(_skipped(line, str(reason)))
             continue
-        other = fitting.get((line.node, line.overlay))
+        key, claim = (line.node, id(place)), claim_of(line, place)
+        other = fitting.get(key)
         if other is not None:
             # What an agent says last of itself replaces what it said before.
-            line, other = sorted((line, other), key=_newest_first)
-            skipped.append(_skipped(other, "the agent published a newer line"))
-        fitting[line.node, line.overlay] = line
-    return fitting, skipped
+            claim, other = sorted((claim, other), key=_newest_first)
+            skipped.append(_skipped(other.line, "the agent published a newer line"))
+        fitting[key] = claim
+    return fitting.values(), skipped
 
 
-def _newest_first(line: Line) -> tuple[int, str]:
-    return -line.claimed_at, str(line)
+def _newest_first(claim: LineClaim) -> tuple[int, str]:
+    return -claim.claimed_at, str(claim.line)
 
 
 def _own_claims(
@@ -196,27 +201,24 @@ def _own_identity(
 
 
 def _takes_ours(
-    claim: Claim,
-    place: Place,
-    own: frozenset[tuple[IdentityField, IpAddress | str]],
+    claim: LineClaim, own: frozenset[tuple[IdentityField, IpAddress | str]]
 ) -> str | None:
-    """Why the claim, granted or not, must not be programmed on this agent."""
+    """Why the claim, though granted, must not be programmed on this agent."""
     for item in claim.identity.items():
         if item in own:
             return f"{item[0][0]} {item[1]} is this agent's own"
-    if claim.block.overlaps(place.block):
-        return f"block {claim.block} overlaps this agent's own {place.block}"
+    block = claim.place.block
+    if claim.block.overlaps(block):
+        return f"block {claim.block} overlaps this agent's own {block}"
     return None
 
 
-def _rows_of(
-    lines: Sequence[Line], places: Mapping[Network, Place], table: int
-) -> set[Row]:
+def _rows_of(claims: Iterable[LineClaim], table: int) -> set[Row]:
     """The rows that lead to the agents."""
     rows: set[Row] = set()
     hosts: dict[Network, Route] = {}
-    for line in lines:
-        link = places[line.overlay].link
+    for claim in claims:
+        line, link = claim.line, claim.place.link
         via, metric = line.vtep.ip, metric_of(line.vtep.ip)
         rows.add(Neighbour(link.name, via, line.mac))
         agent = agent_address(line, link.local.version)
