@@ -28,6 +28,7 @@ from lashup.crdt.field import Key
 from lashup.crdt.writer import Operation
 from lashup.errors import MalformedDatagram
 from lashup.identity import Identity
+from lashup.inbox import Inbox
 from lashup.kv.replica import (
     Announce,
     ClockSkewed,
@@ -36,7 +37,6 @@ from lashup.kv.replica import (
     Replica,
     Save,
 )
-from lashup.kv.store import Write
 from lashup.machine import Address, NodeId, Persist, Send, Transmit
 from lashup.membership import (
     MemberEvent,
@@ -47,20 +47,14 @@ from lashup.membership import (
 )
 from lashup.membership.record import record_untrusted
 from lashup.multicast import Delivered, Multicast
-from lashup.outbox import Outbox
+from lashup.outbox import FRAGMENT_CHANNEL, Outbox
+from lashup.savings import MEMBER_TABLE, Savings
 from lashup.wire.envelope import Seal
-from lashup.wire.fragments import Reassembly
-from lashup.wire.frames import frames_untrusted
 from lashup.wire.keyring import Keyring
-
-MEMBER_TABLE = "member"
 
 #: Topics that start so are ours.
 RESERVED_TOPICS = "lashup/"
 _KV_TOPIC = RESERVED_TOPICS + "kv"
-
-#: Ticket of what a start saves before it sends anything; the node's own come after.
-_FIRST_TICKET = 1
 
 
 class Channel(IntEnum):
@@ -69,7 +63,7 @@ class Channel(IntEnum):
     MEMBERSHIP = 1
     KV = 2
     MULTICAST = 3
-    FRAGMENT = 4
+    FRAGMENT = FRAGMENT_CHANNEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +94,6 @@ class _View:
 
     def address_of(self, node: NodeId) -> Address | None:
         return self.membership.address_of(node)
-
-
-@dataclass(frozen=True, slots=True)
-class _Saving:
-    """A write whose rows are on their way to the disk."""
-
-    write: Write
-    update: int
 
 
 class Node:
@@ -149,7 +135,7 @@ class Node:
         )
         self._seal = Seal(self.keyring, label=config.cluster, boot_id=identity.boot_id)
         self._outbox = Outbox(self._seal, size=config.max_datagram)
-        self._reassembly = Reassembly()
+        self._inbox = Inbox(self._seal)
         hash_key = blake2b(config.cluster.encode(), digest_size=32).digest()
         payload = self._outbox.payload
         self.kv = Replica(
@@ -161,7 +147,7 @@ class Node:
         )
         self.kv.store.load(tables, wall=wall)
         remembered = tables.get(MEMBER_TABLE, {})
-        self._remembered = set(remembered)
+        self._savings = Savings(remembered=remembered)
         self.membership = Swim(
             NodeRecord(
                 identity.id,
@@ -180,9 +166,7 @@ class Node:
         self.multicast = Multicast(
             identity.id, epoch=identity.epoch, config=config.multicast
         )
-        self._ticket = _FIRST_TICKET
         self._update = 0
-        self._saving: dict[int, _Saving] = {}
 
     @property
     def id(self) -> NodeId:
@@ -194,14 +178,14 @@ class Node:
         return min(
             self.membership.next_wakeup(),
             self.kv.next_wakeup(),
-            self._reassembly.next_wakeup(),
+            self._inbox.next_wakeup(),
         )
 
     def tick(self, *, now: float) -> list[Effect]:
         """Do whatever has come due by `now`."""
         self._set_rider()
         effects: list[Effect] = []
-        self._reassembly.tick(now=now)
+        self._inbox.tick(now=now)
         self._take(Channel.MEMBERSHIP, self.membership.tick(now=now), effects, now=now)
         self._take_kv(self.kv.tick(now=now), effects, now=now)
         return self._seal_all(effects)
@@ -213,16 +197,11 @@ class Node:
             MalformedDatagram: No member sealed it, or it came before. Nothing has
                 changed but the counts, and nothing is answered.
         """
-        opened = self._seal.open_untrusted(data)
+        messages = self._inbox.messages_untrusted(data, now=now)
         self._set_rider()
         effects: list[Effect] = []
-        for channel, payload in frames_untrusted(opened.plaintext):
-            if channel == Channel.FRAGMENT:
-                self._receive_fragment(
-                    payload, opened.boot_id, sender, effects, now=now
-                )
-            else:
-                self._receive_message(channel, payload, sender, effects, now=now)
+        for channel, payload in messages:
+            self._receive_message(channel, payload, sender, effects, now=now)
         return self._seal_all(effects)
 
     def join(self, seeds: Iterable[Address], *, now: float) -> list[Effect]:
@@ -265,17 +244,17 @@ class Node:
         """
         save = self.kv.update(key, operations, wall=self._wall(now))
         self._update += 1
-        return self._update, [self._save(save, self._update)]
+        return self._update, [self._savings.write(save, self._update)]
 
     def persisted(self, ticket: int, *, now: float) -> list[Effect]:
         """The rows of a `Persist` effect are on disk."""
-        saving = self._saving.pop(ticket, None)
+        saving = self._savings.take(ticket)
         if saving is None:
             return []
         effects: list[Effect] = []
         outcome = self.kv.committed(saving.write)
         if isinstance(outcome, Save):  # The same write, under another actor.
-            return [self._save(outcome, saving.update)]
+            return [self._savings.write(outcome, saving.update)]
         self._take_kv(outcome, effects, now=now)
         effects.append(Visible(saving.update))
         return self._seal_all(effects)
@@ -298,33 +277,15 @@ class Node:
             "multicast": self.multicast.statistics(),
             "kv": self.kv.statistics(),
             "seal": self._seal.statistics(),
-            "fragments": self._reassembly.statistics(),
+            "fragments": self._inbox.statistics(),
         }
         numbers: dict[str, int | float] = {
             f"{group}_{name}": value
             for group, values in groups.items()
             for name, value in values.items()
         }
-        numbers["malformed_messages"] = self.malformed
+        numbers["malformed_messages"] = self.malformed + self._inbox.malformed
         return numbers
-
-    def _receive_fragment(
-        self,
-        fragment: bytes,
-        boot_id: bytes,
-        sender: Address,
-        effects: list[Effect],
-        *,
-        now: float,
-    ) -> None:
-        try:
-            message = self._reassembly.receive_untrusted(fragment, boot_id, now=now)
-        except MalformedDatagram:
-            self.malformed += 1
-            return
-        if message:
-            # The channel of the whole stands in front of it (see `outbox`).
-            self._receive_message(message[0], message[1:], sender, effects, now=now)
 
     def _receive_message(
         self,
@@ -371,7 +332,7 @@ class Node:
                     root = int.from_bytes(rider[:8], "big")
                     self.kv.hear_digest(root, address, now=now)
                 case Remember(records):
-                    effects.append(self._remember(records))
+                    effects.append(self._savings.members(records))
                 case Delivered(topic, _, payload) if topic == _KV_TOPIC:
                     wall = self._wall(now)
                     heard = self.kv.hear_announced_untrusted(payload, wall=wall)
@@ -388,29 +349,14 @@ class Node:
                 case Send(to, payload):
                     self._outbox.put(to, Channel.KV, payload)
                 case Announce(payload):
-                    sends = self.multicast.send(_KV_TOPIC, payload, view=self._view, now=now)
+                    sends = self.multicast.send(
+                        _KV_TOPIC, payload, view=self._view, now=now
+                    )
                     self._take(Channel.MULTICAST, sends, effects, now=now)
                 case Save():
-                    effects.append(self._save(effect, None))
+                    effects.append(self._savings.rows(effect))
                 case Notify() | ClockSkewed():
                     effects.append(effect)
-
-    def _save(self, save: Save, update: int | None) -> Persist:
-        self._ticket += 1
-        if save.write is not None and update is not None:
-            self._saving[self._ticket] = _Saving(save.write, update)
-        return Persist(self._ticket, save.rows.puts, save.rows.deletes)
-
-    def _remember(self, records: Iterable[NodeRecord]) -> Persist:
-        kept = {bytes(record.id): record.encoded for record in records}
-        gone = self._remembered - kept.keys()
-        self._remembered = set(kept)
-        self._ticket += 1
-        return Persist(
-            self._ticket,
-            tuple((MEMBER_TABLE, node, record) for node, record in kept.items()),
-            tuple((MEMBER_TABLE, node) for node in sorted(gone)),
-        )
 
     def _seal_all(self, effects: list[Effect]) -> list[Effect]:
         """Append the datagrams: what is to be durable stands before them."""

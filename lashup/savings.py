@@ -1,0 +1,68 @@
+"""Rows on their way to the disk, and which writes wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lashup.kv.replica import Save
+from lashup.kv.store import Write
+from lashup.machine import Persist
+from lashup.membership import NodeRecord
+
+MEMBER_TABLE = "member"
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """A local write whose rows are on their way.
+
+    Attributes:
+        write: What becomes visible once they are there.
+        update: The number by which the caller knows it.
+    """
+
+    write: Write
+    update: int
+
+
+class Savings:
+    """Makes `Persist` effects and remembers what each is for.
+
+    Args:
+        remembered: Ids of the members that are on disk already.
+    """
+
+    def __init__(self, *, remembered: Iterable[bytes]) -> None:
+        # Ticket 0 is that of the identity, which is saved before the node starts.
+        self._ticket = 0
+        self._waiting: dict[int, Saving] = {}
+        self._remembered = set(remembered)
+
+    def rows(self, save: Save) -> Persist:
+        """Rows that nobody waits for."""
+        self._ticket += 1
+        return Persist(self._ticket, save.rows.puts, save.rows.deletes)
+
+    def write(self, save: Save, update: int) -> Persist:
+        """Rows of a local write; `take` gives it back when they are on disk."""
+        persist = self.rows(save)
+        if save.write is not None:
+            self._waiting[persist.ticket] = Saving(save.write, update)
+        return persist
+
+    def members(self, records: Iterable[NodeRecord]) -> Persist:
+        """The members worth finding again after a restart are now these."""
+        kept = {bytes(record.id): record.encoded for record in records}
+        gone = sorted(self._remembered - kept.keys())
+        self._remembered = set(kept)
+        self._ticket += 1
+        return Persist(
+            self._ticket,
+            tuple((MEMBER_TABLE, node, record) for node, record in kept.items()),
+            tuple((MEMBER_TABLE, node) for node in gone),
+        )
+
+    def take(self, ticket: int) -> Saving | None:
+        """The write that waited for a ticket, None when nobody did."""
+        return self._waiting.pop(ticket, None)
