@@ -77,16 +77,19 @@ def serve(facts: FactSet, wants: Iterable[Want], *, size: int) -> tuple[Served, 
     """
     answer = _Answer(size)
     for want, (first, last) in ((w, s) for w in wants for s in w.stretches):
-        start = first
+        start, is_open = first, False
         for piece in _pieces(facts, want, first, last):
             if answer.part.is_full_with(want.actor, piece):
-                answer.part.deal(want.actor, start, piece.first - 1)
-                start = piece.first
+                # What a part has not carried itself it must not call dealt with.
+                if is_open:
+                    answer.part.deal(want.actor, start, piece.first - 1)
+                    start, is_open = piece.first, False
                 answer.flush()
                 if answer.is_over:
                     return tuple(answer.parts)
             answer.part.add(want.actor, piece)
-        if answer.part.is_full:
+            is_open = True
+        if answer.part.is_full and not is_open:
             answer.flush()
             if answer.is_over:
                 return tuple(answer.parts)

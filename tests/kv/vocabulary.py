@@ -241,8 +241,8 @@ def are_equal(*peers: Peer) -> bool:
     """Whether all hold the same facts and contexts, and so the same digest."""
     first, *others = peers
     return all(
-        peer.store.facts == first.store.facts
-        and peer.replica.root == first.replica.root
+        peer.replica.root == first.replica.root
+        and peer.store.facts == first.store.facts
         for peer in others
     )
 
