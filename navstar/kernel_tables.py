@@ -141,7 +141,8 @@ class KernelTables:
             return read_neighbour(got, names)
 
         for body in (plain, bridge):
-            yield from self._netlink.dump(Rtm.GETNEIGH, body, read)
+            rows: list[Neighbour | Fdb] = self._netlink.dump(Rtm.GETNEIGH, body, read)
+            yield from rows
 
     def _routes(self, names: Mapping[int, str]) -> list[Route]:
         """Also those, marked as ours, on links that are not."""

@@ -147,6 +147,40 @@ def test_what_is_written_reads_back_the_same(row):
                 assert read_rule(got) == row
 
 
+@given(routes, rules, addrs, st.integers(0, 255).filter(lambda n: n != PROTOCOL))
+def test_a_row_with_another_mark_is_a_strangers(route, rule, addr, mark):
+    """Kernels before 4.20 ignore the filter of a dump, so it is checked here too."""
+    got = as_message(put_request(route, 7))
+    stranger = got.body[:5] + bytes((mark,)) + got.body[6:]
+    assert read_route(got._replace(body=stranger), {7: VTEP}.get) is None
+
+    for request, read in (
+        (put_request(rule, 0), read_rule),
+        (put_addr_request(addr, 7), lambda m: read_addr(m, {7: VTEP}, marked=True)),
+    ):
+        got = as_message(request)
+        # The mark is the last attribute of both: one byte and its padding.
+        assert read(got._replace(body=got.body[:-4] + bytes((mark, 0, 0, 0)))) is None
+
+
+@given(neighbours | fdbs)
+def test_a_neighbour_on_another_link_is_a_strangers(row):
+    assert read_neighbour(as_message(put_request(row, 8)), {7: VTEP}) is None
+
+
+def test_before_kernels_marked_addresses_all_but_link_local_ones_were_ours():
+    plain = Addr(VTEP, ip_interface("44.128.0.1/20"))
+    got = as_message(put_addr_request(plain, 7))
+    unmarked = got._replace(body=got.body[:-8])
+    link_local = unmarked._replace(
+        body=unmarked.body[:3] + bytes((253,)) + unmarked.body[4:]
+    )
+
+    assert read_addr(unmarked, {7: VTEP}, marked=True) is None
+    assert read_addr(unmarked, {7: VTEP}, marked=False) == plain
+    assert read_addr(link_local, {7: VTEP}, marked=False) is None
+
+
 @given(addrs)
 def test_an_address_reads_back_the_same(row):
     got = as_message(put_addr_request(row, 7))
