@@ -11,6 +11,7 @@ from ipaddress import (
     IPv6Network,
 )
 
+from navstar.diff import diff
 from navstar.tables import Addr, Fdb, Link, Neighbour, Route, Row, Rule
 
 DEPTH = {Link: 0, Addr: 1, Neighbour: 2, Fdb: 3, Route: 4, Rule: 5}
@@ -48,3 +49,10 @@ def path_to(n: int, agent: int | None = None):
 def insertion_order(rows):
     """What a row needs comes before it."""
     return sorted(rows, key=lambda row: (DEPTH[type(row)], str(row)))
+
+
+def reach(kernel, desired):
+    applied = kernel.apply(diff(desired, kernel.dump()))
+    assert applied.refused == ()
+    assert kernel.dump() == desired
+    return applied
