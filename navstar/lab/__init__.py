@@ -11,11 +11,14 @@ Layout:
     namespaces, links       the machines and the wires
     record, processes       what is noted on disk, so that anybody can clean up
     agents                  the navstar of each agent
-    laboratory              all of it together: up, and down without a trace
+    laboratory              all of it together, and kept
+    demolition              its end, without a trace
+    holder                  keeps an ordinary user's lab between two commands
     echo, trace, pinger     pings from inside containers
     kernel_view, witness    what the kernels hold, without navstar's own eyes
     sabotage                rows and links deleted behind navstar's back
     steps/, demo, report    what `navstar lab run` does, and its table
+    interrupts              Ctrl-C, and when it has to wait
     privileges              rights, user namespaces, and what a host lacks
-    cli                     the commands
+    cli, onlooker           the commands, and progress for who waits
 """

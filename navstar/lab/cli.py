@@ -17,8 +17,9 @@ from rich.markup import escape
 from navstar.errors import NavstarError
 from navstar.lab import holder, privileges
 from navstar.lab.demo import run_demo
+from navstar.lab.demolition import leftovers, take_down
 from navstar.lab.interrupts import Interrupted, interruptible
-from navstar.lab.laboratory import AtEnd, find_lab, leave_lab, leftovers, take_down
+from navstar.lab.laboratory import AtEnd, find_lab, leave_lab
 from navstar.lab.onlooker import Onlooker
 from navstar.lab.report import Report, lab_json, report_json, report_table
 from navstar.lab.steps.reachability import check_reachability

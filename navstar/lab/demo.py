@@ -10,8 +10,9 @@ from typing import Protocol, TypeAlias
 from pyroute2.netlink.exceptions import NetlinkError
 
 from navstar.errors import NavstarError
+from navstar.lab.demolition import leftovers
 from navstar.lab.errors import LabError
-from navstar.lab.laboratory import AtEnd, leftovers, open_lab
+from navstar.lab.laboratory import AtEnd, open_lab
 from navstar.lab.processes import Process
 from navstar.lab.record import Record
 from navstar.lab.report import Check, Report, failed

@@ -1,35 +1,31 @@
 """A whole lab: brought up, kept, and taken down without a trace.
 
 The order is always the same: note what is about to be made, make it. So whatever
-stops the lab half way, the record names all there is, and `tear_down`, here or in
+stops the lab half way, the record names all there is, and `demolition`, here or in
 another process, needs nothing but the record.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 
 from navstar.lab import agents, links, namespaces, processes
-from navstar.lab.errors import LabError, NameTaken, StaleLab
+from navstar.lab.demolition import strangers, tear_down
+from navstar.lab.errors import NameTaken, StaleLab
 from navstar.lab.holder import hold
 from navstar.lab.interrupts import uninterrupted
 from navstar.lab.pinger import PingPath
 from navstar.lab.record import Record, disown, find_record, open_record
-from navstar.lab.topology import Agent, Topology, is_lab_namespace, namespaces_of
+from navstar.lab.topology import Agent, Topology, namespaces_of
 
 #: Seconds for an agent to start, join the others and program its kernel, for the
 #: first one, and for each more: all of them start at once and share the cores.
 READY_PATIENCE = 20.0
 READY_PATIENCE_EACH = 2.0
-#: Seconds for a `lab run` to clean up after itself when `lab down` asks it to.
-OWNER_PATIENCE = 30.0
 
 
 @dataclass(slots=True)
@@ -232,79 +228,3 @@ def claim(topology: Topology) -> Record:
             "another --prefix stands beside them",
         )
     return record
-
-
-def strangers(prefix: str) -> list[str]:
-    """Namespaces that are called as a lab of this prefix would call them."""
-    return sorted(name for name in namespaces.names() if is_lab_namespace(name, prefix))
-
-
-def tear_down(record: Record) -> None:
-    """End every process of a lab and remove all it made. Again is no error."""
-    processes.end(tuple(record.processes.values()))
-    # An ordinary user's namespaces have gone with the last process inside.
-    if os.geteuid() == 0:
-        for name in record.namespaces:
-            namespaces.remove(name)
-    record.erase()
-
-
-def take_down(prefix: str) -> tuple[Record, tuple[processes.Process, ...]]:
-    """End the lab with this prefix, whoever made it.
-
-    A `lab run` that works in it is asked to end, and cleans up by itself.
-
-    Returns:
-        The record as it was, and the processes that it named.
-
-    Raises:
-        NoSuchLab: There is none.
-        LabError: The one who works in it does not end.
-    """
-    record = find_record(prefix)
-    owner, known = record.owner, tuple(record.processes.values())
-    if owner is not None and owner.is_alive and owner.pid != os.getpid():
-        processes.ask_to_end(owner)
-        until = time.monotonic() + OWNER_PATIENCE
-        while owner.is_alive and record.path.exists():
-            if time.monotonic() > until:
-                problem = f"process {owner.pid} works in lab {prefix} and does not end"
-                raise LabError(problem, f"kill -9 {owner.pid}, then again")
-            time.sleep(0.05)
-    if record.path.exists():
-        with uninterrupted():
-            tear_down(record)
-    return record, known
-
-
-def leftovers(record: Record, known: Iterable[processes.Process]) -> list[str]:
-    """What is left of a lab that was taken down: nothing, if all is well.
-
-    Args:
-        record: The lab's, as it was.
-        known: Every process that it had started.
-    """
-    prefix = record.topology.prefix
-    found = [f"namespace {name}" for name in strangers(prefix)]
-    found += [f"process {each.pid}" for each in known if each.is_alive]
-    found += [f"process {pid}" for pid in _processes_using(record.path)]
-    if record.path.exists():
-        found.append(f"directory {record.path}")
-    links_here = sorted(name for _, name in socket.if_nameindex())
-    found += [f"link {name}" for name in links_here if name.startswith(f"{prefix}-")]
-    return found
-
-
-def _processes_using(path: Path) -> list[int]:
-    """Processes that name something in the directory on their command line."""
-    wanted = os.fsencode(path) + b"/"
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if wanted in command:
-                found.append(int(entry.name))
-    return found

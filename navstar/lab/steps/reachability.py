@@ -15,7 +15,7 @@ NAME = "every container reaches every container and agent, v4 and v6"
 GOAL = "every path, under strict rp_filter"
 
 #: Seconds. Rows are in place before this step; the rest is ARP and IPv6's likes.
-_PATIENCE = 5.0
+PATIENCE = 5.0
 
 
 def everyone_reaches_everyone(stage: Stage) -> Check:
@@ -26,7 +26,7 @@ def everyone_reaches_everyone(stage: Stage) -> Check:
 def check_reachability(lab: Lab) -> Check:
     """Ping all paths of a lab once; `navstar lab check` is this alone."""
     containers, agents = lab.container_paths(), lab.agent_paths()
-    reached = reach([*containers, *agents], within=_PATIENCE)
+    reached = reach([*containers, *agents], within=PATIENCE)
     between, to_agents = reached[: len(containers)], reached[len(containers) :]
     lax = [each.name for each in lab.agents if not _is_strict(each.namespace)]
     silent = [each.path.name for each in reached if each.after is None]

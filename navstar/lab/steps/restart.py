@@ -82,7 +82,7 @@ def a_navstar_is_killed_and_restarted(stage: Stage) -> Check:
             "kernel_differences": len(differences),
             "declared_down_s": down_at - killed_at,
             "restart_to_in_step_s": back_at - down_at,
-            "first_event": heard[0] if heard else "",
+            "events": "; ".join(heard[:20]),
         },
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from navstar.lab import namespaces
-from navstar.lab.laboratory import strangers
+from navstar.lab.demolition import strangers
 from navstar.lab.record import DIRECTORY_VARIABLE
 
 _count = itertools.count()

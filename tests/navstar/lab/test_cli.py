@@ -12,6 +12,7 @@ from navstar.lab import privileges
 from navstar.lab.cli import DOES_NOT_HOLD, NOT_CARRIED_OUT, app
 from navstar.lab.errors import MissingSystemPart
 from navstar.lab.laboratory import AtEnd, open_lab
+from navstar.lab.steps import reachability
 from navstar.lab.topology import Topology
 
 
@@ -36,7 +37,8 @@ def test_a_run_with_one_agent_is_refused_because_it_has_no_path_to_show(prefix):
 
 
 @pytest.mark.kernel
-def test_a_check_of_a_lab_without_navstar_fails_line_by_line(prefix):
+def test_a_check_of_a_lab_without_navstar_fails_line_by_line(prefix, monkeypatch):
+    monkeypatch.setattr(reachability, "PATIENCE", 0.2)
     with open_lab(Topology(prefix, size=2, containers=1), AtEnd.KEEP) as lab:
         lab.build()
 

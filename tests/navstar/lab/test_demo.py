@@ -11,7 +11,8 @@ import pytest
 
 from navstar.lab import agents
 from navstar.lab.demo import CLAIMS
-from navstar.lab.laboratory import find_lab, leftovers, strangers
+from navstar.lab.demolition import leftovers, strangers
+from navstar.lab.laboratory import find_lab
 from navstar.lab.record import find_record
 
 pytestmark = pytest.mark.kernel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from socket import AF_INET, AF_INET6
 
 import pytest
@@ -23,6 +24,8 @@ _MAC = _PEER.overlay.vtep.mac
 
 def _rows_to_the_peer() -> None:
     """What navstar would program for the peer, by hand."""
+    # Or the link-local address is announced once more when its check has ended.
+    Path("/proc/sys/net/ipv6/conf/default/accept_dad").write_text("0")
     with IPRoute() as kernel:
         kernel.link(
             "add", ifname=VTEP_NAME, kind="vxlan", vxlan_id=1024, vxlan_port=64000

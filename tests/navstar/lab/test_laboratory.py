@@ -12,12 +12,13 @@ import pytest
 from pyroute2 import IPRoute
 
 from navstar.lab import agents, namespaces, processes
+from navstar.lab.demolition import leftovers, strangers, take_down
 from navstar.lab.errors import NameTaken, NoSuchLab, StaleLab
-from navstar.lab.laboratory import AtEnd, leftovers, open_lab, strangers, take_down
+from navstar.lab.laboratory import AtEnd, open_lab
 from navstar.lab.pinger import PingPath, PingStream, reach
 from navstar.lab.record import find_record
 from navstar.lab.sabotage import delete_link
-from navstar.lab.steps.reachability import check_reachability
+from navstar.lab.steps import reachability
 from navstar.lab.topology import UPLINK, Topology, namespaces_of
 
 pytestmark = pytest.mark.kernel
@@ -45,11 +46,12 @@ def test_containers_of_an_agent_and_agents_of_the_fabric_reach_each_other(prefix
     assert all(each.after is not None for each in reached)
 
 
-def test_without_navstar_no_container_reaches_another_agents(prefix):
+def test_without_navstar_no_container_reaches_another_agents(prefix, monkeypatch):
+    monkeypatch.setattr(reachability, "PATIENCE", 0.2)
     with open_lab(Topology(prefix, size=2, containers=1)) as lab:
         lab.build()
 
-        check = check_reachability(lab)
+        check = reachability.check_reachability(lab)
 
     assert not check.ok
     assert check.figures["container_paths_ok"] == 0

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from navstar.lab import agents
-from navstar.lab.laboratory import strangers
+from navstar.lab.demolition import strangers
 from navstar.lab.record import DIRECTORY_VARIABLE
 
 pytestmark = [
@@ -76,7 +76,8 @@ def _as_nobody(directory: Path, *arguments: str) -> subprocess.CompletedProcess[
 def test_a_user_becomes_root_of_namespaces_where_a_lab_can_be_built(users_directory):
     inside = """
 from navstar.lab import privileges
-from navstar.lab.laboratory import leftovers, open_lab
+from navstar.lab.demolition import leftovers
+from navstar.lab.laboratory import open_lab
 from navstar.lab.pinger import reach
 from navstar.lab.topology import Topology
 
