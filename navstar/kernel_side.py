@@ -90,10 +90,19 @@ class KernelSide:
         brake: Asked in each pass what may go.
         table: For the routes to the agents' own addresses.
         rule_priority: Of the rules that lead there.
+        opener: Opens the kernel, also after its socket has failed.
     """
 
-    def __init__(self, brake: Brake, *, table: int, rule_priority: int) -> None:
+    def __init__(
+        self,
+        brake: Brake,
+        *,
+        table: int,
+        rule_priority: int,
+        opener: Callable[[], Kernel] = Kernel,
+    ) -> None:
         self.brake = brake
+        self._opener = opener
         self._table = table
         self._rule_priority = rule_priority
         self._kernel: Kernel | None = None
@@ -189,7 +198,7 @@ class KernelSide:
         """Ask the kernel; a socket that fails is not used again."""
         try:
             if self._kernel is None:
-                self._kernel = Kernel()
+                self._kernel = self._opener()
             return question(self._kernel)
         except OSError:
             self.close()

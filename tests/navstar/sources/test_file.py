@@ -135,7 +135,9 @@ async def test_the_file_is_read_at_the_start(path: Path, nursery, autojump_clock
     assert await receive.receive() == ALLOCATION
 
 
-async def test_a_missing_file_is_a_fault_until_it_appears(path: Path, reading) -> None:
+async def test_a_missing_file_is_a_fault_until_it_appears(
+    path: Path, reading, autojump_clock
+) -> None:
     first = await reading()
     write(path, TEXT)
 
@@ -145,7 +147,7 @@ async def test_a_missing_file_is_a_fault_until_it_appears(path: Path, reading) -
 
 
 async def test_a_broken_edit_is_a_fault_and_the_next_right_one_counts(
-    path: Path, reading
+    path: Path, reading, autojump_clock
 ) -> None:
     await reading()
     write(path, TEXT)
@@ -162,7 +164,9 @@ async def test_a_broken_edit_is_a_fault_and_the_next_right_one_counts(
     assert str(mended.overlays[0].block) == "9.0.2.0/24"
 
 
-async def test_a_file_replaced_by_rename_is_read(path: Path, reading) -> None:
+async def test_a_file_replaced_by_rename_is_read(
+    path: Path, reading, autojump_clock
+) -> None:
     await reading()
     new = path.with_name("new")
     write(new, TEXT)

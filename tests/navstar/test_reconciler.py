@@ -1,0 +1,397 @@
+"""When the kernel is looked at, and what then happens, in virtual time."""
+
+import random
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from ipaddress import ip_address, ip_interface, ip_network
+from typing import cast
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from navstar.allocation import IpAddress
+from navstar.errors import NavstarError
+from navstar.kernel_side import Inputs, KernelSide
+from navstar.line import Line
+from navstar.overlay_backend import Kernel, LinkInTheWay, UnderlayDevice
+from navstar.reconciler import Mode, PassReport, Reconciler
+from navstar.schedule import Cause, Timing
+from navstar.tables import Fdb, Row, kernel_key
+from navstar.withdrawal import Brake, Caution, Knowledge, Release
+from tests.navstar.allocations import ALLOCATION
+from tests.navstar.fake_kernel import FakeKernel
+
+ME = "aa" * 16
+AGENT_IP = ip_address("10.0.0.1")
+TIMING = Timing(coalesce=0.02, kernel_coalesce=0.05, audit_period=10.0)
+CAUTION = Caution(
+    max_withdrawal=0.3, brake_delay=30.0, release=Release.BY_DELAY, grace=20.0
+)
+KNOWING = Knowledge(is_synchronised=True, is_alone=False, running_for=0.0)
+
+
+class Watch:
+    """Notices of a kernel: readable when there is one."""
+
+    def __init__(self) -> None:
+        self._ours, self.theirs = socket.socketpair()
+        self._ours.setblocking(False)
+        self.followed: set[str] = set()
+
+    def fileno(self) -> int:
+        return self._ours.fileno()
+
+    def drain(self) -> bytes:
+        return self._ours.recv(1000)
+
+    def follow(self, names: Iterable[str]) -> None:
+        self.followed = set(names)
+
+    def __enter__(self) -> "Watch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ours.close()
+        self.theirs.close()
+
+
+class Host(FakeKernel):
+    """A kernel that can be asked all that a pass asks; its socket may fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses = {AGENT_IP}
+        self.opened = 0
+        self.fails = 0
+        self.watches: list[Watch] = []
+        self.on_watch: Callable[[], None] = lambda: None
+
+    def open(self) -> Kernel:
+        self.opened += 1
+        return cast("Kernel", self)
+
+    def close(self) -> None:
+        pass
+
+    def dump(self) -> frozenset[Row]:
+        if self.fails:
+            self.fails -= 1
+            raise OSError("socket buffer gone")
+        return super().dump()
+
+    def watch(self) -> Watch:
+        self.watches.append(Watch())
+        # In the worker thread: trio's loop has to be told from there.
+        trio.from_thread.run_sync(self.on_watch)
+        return self.watches[-1]
+
+    def underlay(self, agent_ip: IpAddress) -> UnderlayDevice | None:
+        return UnderlayDevice("eth0", 1500) if agent_ip in self.addresses else None
+
+    def host_addresses(self) -> frozenset[IpAddress]:
+        return frozenset(self.addresses)
+
+    def links_in_the_way(self, desired: Iterable[Row]) -> tuple[LinkInTheWay, ...]:
+        return ()
+
+    def lose(self, kind: type[Row]) -> None:
+        """Somebody deletes rows, and the kernel tells."""
+        self.reset(row for row in self.dump() if not isinstance(row, kind))
+        self.watches[-1].theirs.send(b"!")
+
+
+def line(number: int) -> Line:
+    return Line(
+        overlay=ip_network("9.0.0.0/8"),
+        vtep=ip_interface(f"44.128.0.{number}/20"),
+        mac=f"70:b3:d5:80:00:{number:02x}",
+        agent_ip=ip_address(f"10.0.0.{number}"),
+        subnet=ip_network(f"9.0.{number}.0/24"),
+        vni=1024,
+        port=64000,
+        node=f"{number:032x}",
+        name=f"a{number}",
+        claimed_at=number,
+    )
+
+
+def lines(count: int) -> tuple[Line, ...]:
+    return tuple(line(number) for number in range(2, 2 + count))
+
+
+class World:
+    """A reconciler, the kernel it works on, and what it goes by."""
+
+    def __init__(self, caution: Caution = CAUTION) -> None:
+        self.host = Host()
+        self.reports: list[PassReport] = []
+        self.inputs: Inputs | None = Inputs(ALLOCATION, lines(3), ME, AGENT_IP, KNOWING)
+        self.reconciler = Reconciler(
+            KernelSide(
+                Brake(caution), table=42, rule_priority=32000, opener=self.host.open
+            ),
+            TIMING,
+            inputs=lambda: self.inputs,
+            on_pass=self.note,
+            rng=random.Random(1),
+        )
+        self._happened = trio.Event()
+        self.host.on_watch = lambda: self._happened.set()
+
+    def note(self, report: PassReport) -> None:
+        self.reports.append(report)
+        self._happened.set()
+
+    def go_by(self, **changed: object) -> None:
+        assert self.inputs is not None
+        self.inputs = replace(self.inputs, **changed)  # type: ignore[arg-type]
+
+    def agents(self) -> int:
+        return len([row for row in self.host.dump() if isinstance(row, Fdb)])
+
+    async def until(self, holds: Callable[[], bool]) -> float:
+        """Wait until something holds; the virtual seconds that took."""
+        start = trio.current_time()
+        with trio.fail_after(1000):
+            while not holds():
+                self._happened = trio.Event()
+                await self._happened.wait()
+        return trio.current_time() - start
+
+
+@pytest.fixture
+def clock() -> MockClock:
+    # Virtual time waits for the worker thread: it is idle for so long only when the
+    # thread is done.
+    return MockClock(autojump_threshold=0.01)
+
+
+@asynccontextmanager
+async def running(world: World) -> AsyncIterator[World]:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(world.reconciler.run)
+        await world.until(lambda: bool(world.host.watches))
+        yield world
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def world(clock) -> AsyncIterator[World]:
+    async with running(World()) as one:
+        await one.until(lambda: one.agents() == 3)
+        await one.until(lambda: len(one.reports) >= 2)
+        yield one
+
+
+async def test_at_the_start_the_kernel_is_brought_to_what_it_should_be(
+    world, clock
+) -> None:
+    first = world.reports[0]
+
+    assert first.cause is Cause.START
+    assert world.reconciler.mode is Mode.RECONCILING
+    assert world.reconciler.counters.writes == len(world.host.dump())
+    assert world.host.watches[-1].followed == {"eth0", "vtep1024"}
+
+
+async def test_as_long_as_nothing_is_known_nothing_is_done(clock) -> None:
+    unknowing = World()
+    unknowing.inputs = None
+    async with running(unknowing) as world:
+        await trio.sleep(100)
+
+        assert world.reconciler.mode is Mode.WAITING
+        assert world.reports == []
+        with pytest.raises(NavstarError, match="not known"):
+            await world.reconciler.plan()
+
+
+async def test_a_burst_of_changes_is_one_pass(world: World, clock) -> None:
+    passes = len(world.reports)
+
+    for count in range(4, 9):
+        world.go_by(lines=lines(count))
+        world.reconciler.trigger(Cause.TABLE)
+        await trio.sleep(0.001)
+    took = await world.until(lambda: world.agents() == 8)
+
+    assert took <= 0.03
+    assert len(world.reports) == passes + 1
+
+
+async def test_what_the_kernel_tells_of_is_repaired_soon(world: World, clock) -> None:
+    world.host.lose(Fdb)
+    took = await world.until(lambda: world.agents() == 3)
+
+    assert took <= 0.5
+    assert world.reports[-1].cause is Cause.KERNEL
+
+
+async def test_what_the_kernel_does_not_tell_of_is_repaired_by_the_audit(
+    world, clock
+) -> None:
+    kept = [row for row in world.host.dump() if not isinstance(row, Fdb)]
+    world.host.reset(kept)
+
+    took = await world.until(lambda: world.agents() == 3)
+
+    assert took <= TIMING.audit_period
+    assert world.reports[-1].cause is Cause.AUDIT
+
+
+async def test_an_audit_of_right_rows_writes_nothing(world: World, clock) -> None:
+    writes, passes = world.host.writes, len(world.reports)
+
+    await trio.sleep(60)
+
+    assert len(world.reports) >= passes + 5
+    assert world.host.writes == writes
+
+
+async def test_a_refused_row_stops_no_other_and_is_tried_again(
+    world: World, clock
+) -> None:
+    route = next(row for row in world.host.dump() if "9.0.2.0/24" in str(row))
+    world.host.reset(row for row in world.host.dump() if row != route)
+    world.host.foreign_routes.add(kernel_key(route))
+    world.go_by(lines=lines(4))
+    world.reconciler.trigger(Cause.TABLE)
+    await world.until(lambda: bool(world.reports[-1].refused))
+
+    assert world.agents() == 4
+    assert "9.0.2.0/24" in str(world.reports[-1].refused[0])
+    world.host.foreign_routes.clear()
+    assert await world.until(lambda: route in world.host.dump()) < 2
+    assert world.reports[-1].cause is Cause.RETRY
+
+
+async def test_a_kernel_that_cannot_be_asked_is_opened_anew(
+    world: World, clock
+) -> None:
+    world.host.fails = 2
+    opened = world.host.opened
+    world.reconciler.trigger(Cause.TABLE)
+    await world.until(lambda: bool(world.reports[-1].fault))
+
+    assert "socket buffer gone" in world.reports[-1].fault
+    await world.until(lambda: not world.reports[-1].fault)
+    assert world.host.opened > opened
+    await world.until(lambda: len(world.host.watches) == 2)
+    world.host.lose(Fdb)
+    assert await world.until(lambda: world.agents() == 3) < 1
+
+
+async def test_without_its_address_nothing_is_touched(world: World, clock) -> None:
+    before = world.host.dump()
+    world.host.addresses.clear()
+    world.go_by(lines=())
+
+    await trio.sleep(60)
+    assert "not an address of this host" in world.reports[-1].fault
+    assert world.host.dump() == before
+    world.host.addresses.add(AGENT_IP)
+
+    await world.until(lambda: world.agents() == 0)
+
+
+async def test_down_takes_everything_out_and_nothing_brings_it_back(
+    world, clock
+) -> None:
+    removed = await world.reconciler.go_down()
+    world.reconciler.trigger(Cause.TABLE)
+    await trio.sleep(60)
+
+    assert removed.rows > 0
+    assert world.host.dump() == frozenset()
+    assert world.reconciler.mode is Mode.DOWN
+    world.reconciler.come_up()
+    assert await world.until(lambda: world.agents() == 3) < 0.1
+
+
+async def test_a_plan_changes_nothing(world: World, clock) -> None:
+    world.go_by(lines=lines(2))
+    before = world.host.dump()
+
+    plan = await world.reconciler.plan()
+
+    assert plan.deletes == len(before) - len(plan.desired.rows)
+    assert world.host.dump() == before
+
+
+async def test_many_agents_gone_are_held_until_the_second_look(
+    world: World, clock
+) -> None:
+    world.go_by(lines=lines(20))
+    world.reconciler.trigger(Cause.TABLE)
+    await world.until(lambda: world.agents() == 20)
+    world.go_by(lines=lines(1))
+    world.reconciler.trigger(Cause.TABLE)
+
+    took = await world.until(lambda: world.agents() == 1)
+
+    assert CAUTION.brake_delay <= took <= CAUTION.brake_delay + 1
+
+
+async def test_plans_do_not_release_the_brake(world: World, clock) -> None:
+    world.go_by(lines=lines(20))
+    world.reconciler.trigger(Cause.TABLE)
+    await world.until(lambda: world.agents() == 20)
+    world.go_by(lines=lines(1))
+
+    for _ in range(3):
+        plan = await world.reconciler.plan()
+        await trio.sleep(0.001)
+
+    assert plan.verdict.held
+    assert plan.ops == ()
+
+
+async def test_the_operator_may_release_the_brake(clock) -> None:
+    asking = World(replace(CAUTION, release=Release.BY_OPERATOR))
+    asking.go_by(lines=lines(20))
+    async with running(asking) as world:
+        await world.until(lambda: world.agents() == 20)
+        world.go_by(lines=lines(1))
+        await trio.sleep(100)
+
+        assert world.agents() == 20
+        assert world.reconciler.confirm()
+        assert await world.until(lambda: world.agents() == 1) < 0.1
+
+
+async def test_a_lone_node_deletes_after_its_grace(clock) -> None:
+    world = World()
+    async with running(world):
+        await world.until(lambda: world.agents() == 3)
+    started = trio.current_time()
+    again = World()
+    again.host = world.host
+    again.host.watches.clear()
+    again.reconciler = Reconciler(
+        KernelSide(
+            Brake(CAUTION), table=42, rule_priority=32000, opener=world.host.open
+        ),
+        TIMING,
+        inputs=lambda: Inputs(
+            ALLOCATION,
+            (),
+            ME,
+            AGENT_IP,
+            Knowledge(
+                is_synchronised=False,
+                is_alone=True,
+                running_for=trio.current_time() - started,
+            ),
+        ),
+        on_pass=again.note,
+        rng=random.Random(2),
+    )
+
+    async with running(again):
+        await again.until(lambda: again.agents() == 0)
+        took = trio.current_time() - started
+
+    assert CAUTION.grace <= took <= CAUTION.grace + 1
