@@ -14,6 +14,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from lashup.errors import MalformedDatagram
@@ -27,6 +28,9 @@ from lashup.wire.readers import (
     pack,
     unpack_untrusted,
 )
+
+#: Beliefs of which the decoded form is kept, at most.
+_DECODED = 4096
 
 
 class Liveness(enum.IntEnum):
@@ -85,8 +89,9 @@ class Belief:
         return pack([int(self.liveness), self.record.encoded, self.accuser])
 
 
+@lru_cache(maxsize=_DECODED)
 def belief_untrusted(encoded: bytes) -> Belief:
-    """Read one belief.
+    """Read one belief. The same one comes from many members: it is read once.
 
     Raises:
         MalformedDatagram: Not a belief.
