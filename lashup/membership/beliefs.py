@@ -70,6 +70,8 @@ class Beliefs:
         self.suspicions = Suspicions()
         self.updates = Dissemination()
         self.health = LocalHealth(limit=config.health_limit)
+        #: Whether this node has said goodbye.
+        self.is_leaving = False
         #: When the table last changed, and how many beliefs have taken effect.
         self.news_at = now
         self.news = 0
@@ -84,11 +86,6 @@ class Beliefs:
         )
         self._outbid_at = -NEVER
         self._utter_own(record, Liveness.ALIVE, now=now)
-
-    @property
-    def is_leaving(self) -> bool:
-        """Whether this node has said goodbye."""
-        return self._own().liveness is Liveness.LEFT
 
     def next_wakeup(self) -> float:
         """When `expire` has something to do."""
@@ -167,6 +164,7 @@ class Beliefs:
 
     def leave(self, *, now: float) -> None:
         """Say goodbye."""
+        self.is_leaving = True
         self._utter_own(self.me, Liveness.LEFT, now=now)
 
     def hear_obituary(self, epoch: int, *, now: float) -> Reaction:

@@ -63,6 +63,7 @@ class _Visit:
     differing: int = 0
     waiting: deque[NodeId] = field(default_factory=deque)
     asked: dict[NodeId, None] = field(default_factory=dict)
+    exchange_at: float = NEVER
     repeat_at: float = NEVER
     attempts: int = 0
     heard_at: float = 0.0
@@ -96,7 +97,7 @@ class Reconciliation:
         visit = self._visit
         if visit is None:
             return self._start_at
-        return min(visit.walk.next_wakeup(), visit.repeat_at)
+        return min(visit.walk.next_wakeup(), visit.exchange_at, visit.repeat_at)
 
     def compare(
         self, table_hash: int, *, peer: NodeId, address: Address, now: float
@@ -136,6 +137,8 @@ class Reconciliation:
             return []
         if visit.walk.next_wakeup() <= now:
             letters += self._asks(visit, now=now)
+        if visit.exchange_at <= now:
+            letters += self._exchange_more(visit, now=now)
         if visit.repeat_at <= now:
             letters += self._exchange_again(visit, now=now)
         self._end_if_over(now=now)
@@ -157,7 +160,12 @@ class Reconciliation:
         visit.waiting.extend(NodeId(key) for key in sorted(keys))
         visit.differing += len(keys)
         letters = self._asks(visit, now=now)
-        letters += self._exchange_more(visit, now=now)
+        if visit.walk.done or len(visit.waiting) >= WINDOW // 4:
+            letters += self._exchange_more(visit, now=now)
+        elif visit.waiting:
+            # More answers are on their way; ids that come one by one travel together.
+            soon = now + self._config.gossip_spacing
+            visit.exchange_at = min(visit.exchange_at, soon)
         self._end_if_over(now=now)
         return letters
 
@@ -240,6 +248,7 @@ class Reconciliation:
 
     def _exchange_more(self, visit: _Visit, *, now: float) -> list[Letter]:
         """Fill the window with ids that wait."""
+        visit.exchange_at = NEVER
         fresh: list[NodeId] = []
         while visit.waiting and len(visit.asked) < WINDOW:
             fresh.append(visit.waiting.popleft())

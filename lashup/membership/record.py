@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from lashup.errors import LimitExceeded, MalformedDatagram, UsageError
@@ -19,7 +20,6 @@ from lashup.machine import Address, NodeId
 from lashup.wire.readers import (
     NODE_ID_SIZE,
     address_untrusted,
-    bytes_untrusted,
     fields_untrusted,
     natural_untrusted,
     node_id_untrusted,
@@ -94,6 +94,8 @@ class NodeRecord:
         object.__setattr__(self, "encoded", encoded)
 
 
+# The same records come again and again: with pings, in walks, from many tellers.
+@lru_cache(maxsize=4096)
 def record_untrusted(encoded: bytes) -> NodeRecord:
     """Read a self-record; `encoded` is kept as it came.
 
@@ -116,7 +118,7 @@ def record_untrusted(encoded: bytes) -> NodeRecord:
         )
     except UsageError as error:  # a limit, or text that is not UTF-8
         raise MalformedDatagram(f"not a self-record: {error}") from error
-    object.__setattr__(record, "encoded", bytes_untrusted(encoded, None))
+    object.__setattr__(record, "encoded", encoded)
     return record
 
 

@@ -323,3 +323,20 @@ def test_the_rider_of_a_member_is_heard_with_every_ping_and_ack():
         (node_id(n), address(n), b"%d" % n) for n in range(3)
     }
     assert len(world.riders) == pytest.approx(60, abs=4)
+
+
+def test_an_ack_that_only_a_helper_heard_gives_a_suspect_its_whole_time_again():
+    world, swims = cluster(3, seed=1)
+    lonely, helper = swims[0], swims[1]
+    for swim in swims:
+        world.block(swim, lonely)
+    at, ((_, ping), *_) = until(lonely, Ping, limit=world.now + 5)
+    assert isinstance(ping, Ping)
+    assert ping.target is not None
+    lonely._beliefs.doubt(ping.target, now=at)
+    before = lonely._beliefs.suspicions.next_wakeup()
+
+    receive(lonely, Ack(ping.seq, ping.target), sender=1, now=at + 3.0)
+
+    assert lonely._beliefs.suspicions.next_wakeup() == pytest.approx(before + 3.0)
+    assert helper.me.id != ping.target
