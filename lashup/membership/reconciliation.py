@@ -39,7 +39,7 @@ from lashup.reconcile import Walk
 WINDOW = 128
 
 #: How often ids are asked for before they are dropped, when no answer comes at all.
-_ATTEMPTS = 4
+_ATTEMPTS = 6
 
 #: Bytes of one id in a list of them.
 _ID_SIZE = 18
@@ -262,7 +262,9 @@ class Reconciliation:
     def _exchange_again(self, visit: _Visit, *, now: float) -> list[Letter]:
         """Nothing came for a while: repeat all that is open, or drop it."""
         visit.attempts += 1
-        visit.repeat_at = now + self._config.reconcile_retry * (visit.attempts + 1)
+        visit.repeat_at = now + self._config.reconcile_retry * min(
+            visit.attempts + 1, 2
+        )
         if visit.attempts < _ATTEMPTS:
             return self._exchange(tuple(visit.asked), visit.address)
         visit.asked.clear()

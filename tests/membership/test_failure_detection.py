@@ -340,3 +340,26 @@ def test_an_ack_that_only_a_helper_heard_gives_a_suspect_its_whole_time_again():
 
     assert lonely._beliefs.suspicions.next_wakeup() == pytest.approx(before + 3.0)
     assert helper.me.id != ping.target
+
+
+def test_an_ack_for_another_than_the_one_that_was_pinged_counts_for_nothing():
+    world, swims = cluster(3, seed=1)
+    prober = swims[0]
+    _, ((_, ping), *_) = until(prober, Ping, limit=world.now + 5)
+    assert isinstance(ping, Ping)
+    (other,) = {1, 2} - {n for n in (1, 2) if node_id(n) == ping.target}
+
+    receive(prober, Ack(ping.seq, node_id(other)), sender=other, now=world.now + 1)
+
+    assert prober._prober._probe is not None
+
+
+def test_a_helper_passes_no_ack_on_for_another_than_the_one_asked_about():
+    helper = Swim(record(0), LAN, rng=random.Random(0), now=0.0)
+    request = PingRequest(7, node_id(2), address(2), patience=0.5)
+    pings = said(receive(helper, request, sender=1, now=0.01))
+    (seq,) = [m.seq for to, m in pings if isinstance(m, Ping) and to == address(2)]
+
+    answers = said(receive(helper, Ack(seq, node_id(3)), sender=3, now=0.02))
+
+    assert not any(isinstance(m, Ack) for _, m in answers)
