@@ -64,7 +64,8 @@ def run(
     keep: Keep = False,
 ) -> None:
     """Bring a lab up, break it in seven ways, and clean up. Exit 0 if all holds."""
-    with _errors_told():
+    left = "the lab stays up" if keep else "nothing of the lab is left"
+    with _errors_told(left):
         topology = Topology(prefix, size=agents, containers=containers)
         options = [*(["--json"] if as_json else []), *(["--keep"] if keep else [])]
         privileges.become_able(_again("run", topology, *options))
@@ -107,7 +108,7 @@ def up(
 @app.command()
 def check(prefix: Prefix = DEFAULT_PREFIX, *, as_json: AsJson = False) -> None:
     """Ping every path of a lab that is up. Exit 0 if every one answers."""
-    with _errors_told():
+    with _errors_told("the lab stays up"):
         options = ["--json"] if as_json else []
         holder.follow_into(prefix, ["lab", "check", "--prefix", prefix, *options])
         lab = find_lab(prefix)
@@ -170,18 +171,22 @@ def _tell(report: Report, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _errors_told() -> Iterator[None]:
-    """Every expected end as a message and an exit code, without a traceback."""
+def _errors_told(left: str = "nothing of the lab is left") -> Iterator[None]:
+    """Every expected end as a message and an exit code, without a traceback.
+
+    Args:
+        left: What is left after an interrupt.
+    """
     try:
         yield
     except Interrupted as interrupt:
-        _end(
-            f"ended by {interrupt}; nothing of the lab is left", 128 + interrupt.number
-        )
+        _end(f"ended by {interrupt}; {left}", 128 + interrupt.number)
     except NavstarError as error:
         _end(str(error), NOT_CARRIED_OUT)
     except NetlinkError as error:
         _end(f"the kernel refuses: {error}", NOT_CARRIED_OUT)
+    except OSError as error:
+        _end(f"this host refuses: {error}", NOT_CARRIED_OUT)
 
 
 def _end(message: str, code: int) -> NoReturn:

@@ -14,6 +14,22 @@ The JSON of `navstar lab run --json` is one object:
                           the reason, if the check could not be carried through.
     ok          bool    every check held
     elapsed_s   float   from the first namespace to the last look for leftovers
+
+The figures of the checks, in their order. Names that begin with `pings`, `kernel` or
+`rows`, and those without a unit, are counts; a duration that never ended is null.
+
+    1  container_paths, container_paths_ok, agent_paths, agent_paths_ok,
+       agents_with_strict_rp_filter, silent (names of paths)
+    2  publish_to_first_ping_s, publish_to_all_families_s, start_to_synchronised_s,
+       paths, paths_ok
+    3  pings_sent, pings_lost, longest_outage_s, kernel_writes, kernel_events,
+       kernel_differences, declared_down_s, restart_to_in_step_s, events (lines)
+    4  outage_s, outages, pings_sent, pings_lost
+    5  slowest_s, deleted_to_back_s (object: kind of row -> seconds or null)
+    6  leave_to_gone_s, rows_of_it_before, rows_of_it_after, other_rows_touched,
+       rows_left_on_itself, pings_lost_between_others
+    7  planted, missing, own_rows_after_down
+    8  leftovers, names
 """
 
 from __future__ import annotations

@@ -83,7 +83,11 @@ def take_navstar_down(record: Record, agent: Agent, *options: str) -> None:
             check=False,
         )
 
-    done = namespaces.inside(agent.namespace, call)
+    try:
+        done = namespaces.inside(agent.namespace, call)
+    except subprocess.TimeoutExpired:
+        problem = f"{' '.join(command[2:])} did not end in {_COMMAND_PATIENCE:.0f} s"
+        raise AgentFailed(problem, agents.log_tail(record, agent)) from None
     if done.returncode:
         raise AgentFailed(
             f"{' '.join(command[2:])} ended with {done.returncode}: "

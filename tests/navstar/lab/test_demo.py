@@ -74,8 +74,14 @@ def test_a_lab_that_is_up_can_be_checked_and_taken_down_by_others(lab_command, p
 
 
 def test_ctrl_c_in_the_middle_of_the_demo_leaves_nothing(lab_command, prefix):
+    # A shell that runs the tests in the background switches Ctrl-C off.
+    switched_on = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+        "os.execv(sys.executable, sys.argv[1:])"
+    )
+    command = [*lab_command, "run", "--agents=2", f"--prefix={prefix}"]
     child = subprocess.Popen(
-        [*lab_command, "run", "--agents=2", f"--prefix={prefix}"],
+        [lab_command[0], "-c", switched_on, *command],
         env=agents.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
