@@ -342,18 +342,18 @@ async def test_many_agents_gone_are_held_until_the_second_look(
     assert CAUTION.brake_delay <= took <= CAUTION.brake_delay + 1
 
 
-async def test_plans_do_not_release_the_brake(world: World, clock) -> None:
-    world.go_by(lines=lines(20))
-    world.reconciler.trigger(Cause.TABLE)
-    await world.until(lambda: world.agents() == 20)
-    world.go_by(lines=lines(1))
+def test_a_plan_is_no_first_look_of_the_brake() -> None:
+    host = Host()
+    kernel = KernelSide(Brake(CAUTION), table=42, rule_priority=32000, opener=host.open)
+    inputs = Inputs(ALLOCATION, lines(20), ME, AGENT_IP, KNOWING)
+    kernel.apply(kernel.look(inputs, now=0.0).ops)
+    gone = replace(inputs, lines=lines(1))
 
-    for _ in range(3):
-        plan = await world.reconciler.plan()
-        await trio.sleep(0.001)
+    planned = kernel.look_only(gone, now=100.0)
+    later = kernel.look(gone, now=100.0 + CAUTION.brake_delay)
 
-    assert plan.verdict.held
-    assert plan.ops == ()
+    assert planned.verdict.held
+    assert later.verdict.held
 
 
 async def test_the_operator_may_release_the_brake(clock) -> None:

@@ -5,8 +5,10 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import trio
@@ -23,8 +25,8 @@ from tests.navstar.sources.test_agent_answer import ANSWER
 Handler = BaseHTTPRequestHandler
 Respond = Callable[[Handler], None]
 
-#: No test waits for it; it bounds a test that hangs.
-LIMITS = Limits(connect=5, total=20)
+#: No test waits for the limits; they bound one that hangs.
+EXCHANGE: dict[str, Any] = {"limits": Limits(connect=5, total=20), "tls": None}
 
 
 class Endpoint:
@@ -225,13 +227,24 @@ async def test_a_server_that_says_nothing_is_given_up_in_time(endpoint) -> None:
     assert "within 0.1 s" in await fault(endpoint, timeout=0.1)
 
 
-async def test_a_stopping_daemon_does_not_wait_for_a_slow_server(endpoint) -> None:
-    endpoint.respond = lambda _: endpoint.released.wait(20) and None
+async def test_a_stopping_daemon_hangs_up_on_a_slow_server(endpoint) -> None:
+    asked, hung_up = threading.Event(), threading.Event()
 
-    with trio.fail_after(10), trio.move_on_after(0.05):
-        await http_get(endpoint.url, {}, limits=LIMITS, tls=None)
+    def say_nothing(handler: Handler) -> None:
+        asked.set()
+        handler.connection.settimeout(20)
+        if handler.connection.recv(1) == b"":
+            hung_up.set()
 
-    assert not endpoint.released.is_set()
+    endpoint.respond = say_nothing
+
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(http_get, endpoint.url, {}, **EXCHANGE))
+            assert await trio.to_thread.run_sync(asked.wait, 10)
+            nursery.cancel_scope.cancel()
+
+    assert await trio.to_thread.run_sync(hung_up.wait, 10)
 
 
 async def test_nobody_listening_is_a_fault_that_is_tried_again() -> None:
