@@ -79,7 +79,7 @@ class RunningNode:
             node,
             carry_out=self._carry_out,
             require_open=self._require_open,
-            wait_until=self._wait_until,
+            wait_until=self.wait_until,
         )
 
     @property
@@ -126,7 +126,7 @@ class RunningNode:
         """
         self._require_open()
         self._carry_out(self._node.leave(now=anyio.current_time()))
-        await self._wait_until(lambda: self._node.membership.has_left)
+        await self.wait_until(lambda: self._node.membership.has_left)
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[Feed[object]]:
@@ -230,8 +230,17 @@ class RunningNode:
             self._is_awaited = False
             self._progress.set()
 
-    async def _wait_until(self, condition: Callable[[], bool]) -> None:
-        """Return when something is true of the node, looking after each input."""
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Return when something is true of this node; looks after everything it does.
+
+        For tests and tools: a service follows `events` or subscribes.
+
+        Args:
+            condition: Cheap, and without side effects.
+
+        Raises:
+            NodeClosed: The node stopped first.
+        """
         while not condition():
             self._require_open()
             if not self._is_awaited:
