@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from lashup.crdt import Actor, Delta, Dot, Key, MapField
+from lashup.crdt import Actor, Delta, Dot, Key, MapField, Name
 from lashup.crdt.causal_context import CausalContext
 from lashup.crdt.writer import Operation
 from tests.vocabulary import Site
@@ -44,7 +44,7 @@ names = st.recursive(
 )
 keys: st.SearchStrategy[Key] = st.lists(names, min_size=1, max_size=3).map(tuple)
 
-few_names = st.sampled_from(["a", "b", 1, b"x", ("t", 2)])
+few_names: st.SearchStrategy[Name] = st.sampled_from(["a", "b", 1, b"x", ("t", 2)])
 few_keys: st.SearchStrategy[Key] = st.sampled_from([("k",), ("k", "l"), (7,)])
 few_values = st.integers(0, 5) | st.sampled_from([None, "v", [1, {"d": 2}]])
 

@@ -54,7 +54,8 @@ class Line:
 
     def walk(self, walk: Walk, peer: Summary) -> list[bytes]:
         """Let a walk go on to its end; the keys it finds."""
-        found, late = [], []
+        found: list[bytes] = []
+        late: list[bytes] = []
         while not walk.done and not walk.failed:
             assert self.rounds < 4_000
             asks = walk.asks(now=self.now)

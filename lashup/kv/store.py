@@ -255,9 +255,10 @@ class Store:
             return Rows()
         renaming = Renaming(lost, self._actor_now())
         for write in self._in_flight.values():
+            first = renaming.minted + 1
             delta = renaming.apply(write.delta, first=write.first)
             if delta is not write.delta:
-                again = replace(write, delta=delta, rows=Rows())
+                again = replace(write, first=first, delta=delta, rows=Rows())
                 self._in_flight[write.number] = again
         self._minted = renaming.minted
         self._look_ahead_again()
@@ -280,7 +281,8 @@ class Store:
 
     def _rows_of_write(self, delta: Delta) -> Rows:
         puts = [fact_put(dot, fact) for dot, fact in delta.facts.items()]
-        if self._actor is not None and delta.facts:
+        # Not only with facts: an update may have dropped what it minted itself.
+        if self._actor is not None and delta.context.runs(self._actor):
             puts.append(self._context_row(self._actor))
         dropped = (
             Dot(actor, counter)

@@ -57,12 +57,12 @@ def test_no_empty_branch_stays_behind(model):
 
 @given(entries, paths)
 def test_at_is_the_walk_down_child_by_child(model, path):
-    branch: Branch | None = _filled(model)
-    found = branch.at(path)
+    root = _filled(model)
+    branch: Branch | None = root
     for step in path:
         branch = branch.child(step) if branch else None
 
-    assert found is branch
+    assert root.at(path) is branch
 
 
 @given(entries, entries)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lashup.crdt import MapField
+from lashup.crdt import MapField, Name
 from lashup.crdt.field import Type, pack_key, pack_step
 from lashup.crdt.register import read_payload_untrusted
+from lashup.crdt.writer import Operation
 from lashup.errors import MalformedDatagram, UsageError
 from tests.strategies import few_names, histories, names, values
 from tests.vocabulary import KEY, Site, facts_in
@@ -43,7 +45,8 @@ def test_a_register_reads_what_was_assigned(value):
 
 @given(st.lists(st.tuples(st.booleans(), names)))
 def test_a_set_alone_is_pythons_set(steps):
-    site, model = Site(0), set()
+    model: set[Name] = set()
+    site = Site(0)
     for is_added, element in steps:
         field = ROOT.add_wins_set("s")
         site.write(field.add(element) if is_added else field.discard(element))
@@ -56,7 +59,8 @@ def test_a_set_alone_is_pythons_set(steps):
     st.lists(st.tuples(st.lists(few_names, max_size=2), few_names, st.integers(0, 3)))
 )
 def test_maps_alone_are_nested_dictionaries(steps):
-    site, model = Site(0), {}
+    model: Any = {}
+    site = Site(0)
     for way, name, value in steps:
         field, place = ROOT, model
         for step in way:
@@ -267,15 +271,13 @@ def test_the_values_of_a_random_history_are_the_same_at_all_who_heard_it():
     for n in range(400):
         site = rng.choice(sites)
         field = ROOT.map_field(rng.randrange(3))
-        operation = rng.choice(
-            [
-                field.register("r").assign(n),
-                field.add_wins_set("s").add(rng.randrange(5)),
-                field.add_wins_set("s").discard(rng.randrange(5)),
-                field.remove(),
-            ]
-        )
-        deltas.append(site.write(operation, wall=rng.random()))
+        operations: list[Operation] = [
+            field.register("r").assign(n),
+            field.add_wins_set("s").add(rng.randrange(5)),
+            field.add_wins_set("s").discard(rng.randrange(5)),
+            field.remove(),
+        ]
+        deltas.append(site.write(rng.choice(operations), wall=rng.random()))
         for other in rng.sample(sites, 2):
             other.hear(rng.choice(deltas))
     for site in sites:

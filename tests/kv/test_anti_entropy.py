@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from lashup.crdt import CausalContext, Delta, Dot, MapField
+from lashup.crdt import CausalContext, Delta, Dot, Fact, MapField
 from lashup.kv.anti_entropy import ATTEMPTS
 from lashup.kv.delta_codec import encode_delta
 from lashup.kv.messages import Answer, Ask, Part, Request, decode_untrusted, encode
@@ -29,7 +29,7 @@ def _actors(peer: Peer, count: int, *, start: int = 0) -> None:
 
 @cache
 def _written_by_many(count: int, start: int) -> Delta:
-    facts = {}
+    facts: dict[Dot, Fact] = {}
     for n in range(start, start + count):
         site = Site(0)
         site.actor = n.to_bytes(8, "big")  # type: ignore[assignment]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from lashup.crdt import Dot, Fact, MapField
+from lashup.crdt.writer import Operation
 from tests.kv.vocabulary import (
     HASH_KEY,
     Message,
@@ -166,15 +167,12 @@ def test_replicas_with_much_to_tell_each_other_become_equal(loss):
     peers = [Peer(n) for n in range(4)]
     for n in range(900):
         field = MapField().map_field(rng.randrange(40))
-        peers[n % 3].publish(
-            rng.choice(
-                [
-                    field.register("r").assign(n),
-                    field.add_wins_set("s").add(n),
-                    field.remove(),
-                ]
-            )
-        )
+        operations: list[Operation] = [
+            field.register("r").assign(n),
+            field.add_wins_set("s").add(n),
+            field.remove(),
+        ]
+        peers[n % 3].publish(rng.choice(operations))
         for peer in peers:
             peer.said()  # lost, all of it
     network = Network(*peers, rng=rng, loss=loss, repeat=0.1)

@@ -116,7 +116,7 @@ def test_a_delta_cut_or_with_flipped_bits_is_another_delta_or_malformed(deltas, 
 
 
 def _delta(*parts: object) -> bytes:
-    return msgpack.packb([[KEY], list(parts)])
+    return bytes(msgpack.packb([[KEY], list(parts)]))
 
 
 def test_an_actor_that_occurs_twice_is_one_actor():

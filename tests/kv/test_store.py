@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lashup.crdt import Actor, CausalContext, Delta, Dot, MapField
+from lashup.crdt import Actor, CausalContext, Delta, Dot, Fact, MapField
 from lashup.crdt.field import pack_key
 from lashup.errors import MalformedDatagram, UsageError
 from lashup.kv.delta_codec import encode_delta
@@ -310,7 +310,7 @@ steps = st.lists(
 @settings(max_examples=150)
 def test_whatever_other_lives_do_nothing_acknowledged_is_lost(plan):
     peer, witness = Peer(0), Peer(1)
-    named = {}  # every dot that ever became visible, and what it names
+    named: dict[Dot, Fact] = {}  # every dot that ever became visible, and what it names
 
     def carry() -> None:
         for _, _, data in peer.said():
