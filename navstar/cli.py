@@ -6,7 +6,6 @@ the daemon carries no tables around.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from navstar.cli_options import (
+    FAILED,
+    INTERRUPTED,
+    AsJson,
+    ConfigFile,
+    Socket,
+    config_path,
+    print_json,
+    say,
+)
+from navstar.config_cli import config_app
 from navstar.errors import ControlError, NavstarError, NotRunning
 
 if TYPE_CHECKING:
@@ -21,10 +31,6 @@ if TYPE_CHECKING:
 
     from navstar.config import Config
     from navstar.control import Reply
-
-#: Exit codes; 2 is the command line's own, for a usage that it does not know.
-OK, FAILED = 0, 1
-INTERRUPTED = 130
 
 EXIT_CODES = (
     "Exit codes: 0 all right; 1 failed, or (plan, config check) there are differences "
@@ -52,31 +58,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-config_app = typer.Typer(
-    help="Look at the configuration without running anything.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 app.add_typer(config_app, name="config")
-
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        envvar="NAVSTAR_CONFIG",
-        help="The daemon's TOML file; default /etc/navstar/navstar.toml.",
-    ),
-]
-Socket = Annotated[
-    Path | None,
-    typer.Option(
-        "--socket",
-        envvar="NAVSTAR_SOCKET",
-        help="The daemon's control socket; default: the one that the file names.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 @app.command(epilog="Example: navstar run --config /etc/navstar/navstar.toml")
@@ -166,7 +148,7 @@ def down(
             raise
         answer = _remove_directly()
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
         typer.echo(f"{answer['removed']} rows removed.")
         if leave:
@@ -182,7 +164,7 @@ def up(
 ) -> None:
     """Reconcile again after 'navstar down'."""
     answer = _ask("up", socket, config)
-    _say(answer, f"The daemon is {answer['state']}.", as_json=as_json)
+    say(answer, f"The daemon is {answer['state']}.", as_json=as_json)
 
 
 @app.command(
@@ -194,7 +176,7 @@ def confirm(
     """Release the brake: let a withdrawal of many agents at once go on."""
     answer = _ask("confirm", socket, config)
     text = "Going on." if answer["confirmed"] else "Nothing is held back by the brake."
-    _say(answer, text, as_json=as_json)
+    say(answer, text, as_json=as_json)
 
 
 @app.command(
@@ -202,33 +184,6 @@ def confirm(
 )
 def lab() -> None:
     """A cluster on this machine: agents as network namespaces, real daemons."""
-
-
-@config_app.command(epilog="Example: navstar config check --config navstar.toml")
-def check(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
-    """Name every problem of the file, its key files and its allocation file.
-
-    Nothing is started or changed. Exit code 1 if there is any problem.
-    """
-    from navstar.config_check import find_problems
-
-    problems = [str(problem) for problem in find_problems(_path(config))]
-    if as_json:
-        _print_json({"ok": not problems, "problems": problems})
-    else:
-        typer.echo(
-            "\n".join(problems) if problems else f"{_path(config)} is all right."
-        )
-    if problems:
-        raise typer.Exit(FAILED)
-
-
-@config_app.command(epilog="Example: navstar config show-defaults > navstar.toml")
-def show_defaults(*, as_json: AsJson = False) -> None:
-    """Print a configuration with every field, its default, and what it is for."""
-    from navstar.config_check import EXAMPLE
-
-    _say({"toml": EXAMPLE}, EXAMPLE.strip(), as_json=as_json)
 
 
 def _ask(
@@ -243,21 +198,17 @@ def _socket(socket: Path | None, config: Path | None) -> Path:
     """The socket that was named, or that of the file that was named, or the usual."""
     if socket is not None:
         return socket
-    if config is not None or _path(None).exists():
+    if config is not None or config_path(None).exists():
         return _load(config).control.socket
     from navstar.config import DEFAULT_SOCKET
 
     return DEFAULT_SOCKET
 
 
-def _path(config: Path | None) -> Path:
-    return config if config is not None else Path("/etc/navstar/navstar.toml")
-
-
 def _load(config: Path | None) -> Config:
     from navstar.config import load_config
 
-    return load_config(_path(config))
+    return load_config(config_path(config))
 
 
 def _remove_directly() -> Reply:
@@ -271,23 +222,12 @@ def _remove_directly() -> Reply:
 
 def _show(answer: Reply, shower: str, *, as_json: bool) -> None:
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return
     from navstar import render
 
     show: Callable[[Reply], None] = getattr(render, shower)
     show(answer)
-
-
-def _say(answer: Reply, text: str, *, as_json: bool) -> None:
-    if as_json:
-        _print_json(answer)
-    else:
-        typer.echo(text)
-
-
-def _print_json(answer: Reply) -> None:
-    typer.echo(json.dumps(answer, indent=2))
 
 
 def main() -> None:

@@ -22,7 +22,6 @@ import math
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-
 from navstar.diff import needs_recreation, without_links
 from navstar.tables import Fdb, Link, Row, kernel_key
 

@@ -1,0 +1,53 @@
+"""What the commands have in common: options, exit codes, output for scripts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from navstar.control import Reply
+
+#: Exit codes; 2 is the command line's own, for a usage that it does not know.
+OK, FAILED = 0, 1
+INTERRUPTED = 130
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="NAVSTAR_CONFIG",
+        help="The daemon's TOML file; default /etc/navstar/navstar.toml.",
+    ),
+]
+Socket = Annotated[
+    Path | None,
+    typer.Option(
+        "--socket",
+        envvar="NAVSTAR_SOCKET",
+        help="The daemon's control socket; default: the one that the file names.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+def config_path(config: Path | None) -> Path:
+    """The file that was named, or the usual one."""
+    return config if config is not None else Path("/etc/navstar/navstar.toml")
+
+
+def say(answer: Reply, text: str, *, as_json: bool) -> None:
+    """Print the answer, as JSON or in words."""
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(text)
+
+
+def print_json(answer: Reply) -> None:
+    """Print one JSON object."""
+    typer.echo(json.dumps(answer, indent=2))
