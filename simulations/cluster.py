@@ -89,20 +89,33 @@ class Cluster:
         self.world.hosts.update({host.name: host for host in added})
         return added
 
+    def first_addresses(self, count: int) -> list[Address]:
+        """The addresses of the first hosts, whether or not they are there yet."""
+        return [address_of(index) for index in range(count)]
+
+    def spare_address(self) -> Address:
+        """An address at which no host of the cluster ever was."""
+        return address_of(0xFF_0000 + len(self.hosts))
+
     def start_acquainted(self, hosts: Sequence[Host] | None = None) -> None:
         """Start hosts that know each other already, and wait until that is quiet."""
         chosen = self.hosts if hosts is None else hosts
         for host in chosen:
             host.boot()
-        seal = Seal(
-            Keyring([self._key]),
-            label=_LABEL,
-            boot_id=self.world.rng_of("priming").randbytes(16),
+        prime(
+            chosen,
+            seal=self.seal("priming"),
+            hash_key=self.hash_key,
+            now=self.world.seconds,
         )
-        prime(chosen, seal=seal, hash_key=self.hash_key, now=self.world.seconds)
         for host in chosen:
             host.carry_out(())
         self.run_for(_SETTLE)
+
+    def seal(self, purpose: str) -> Seal:
+        """What seals like a member of this cluster."""
+        boot_id = self.world.rng_of(purpose).randbytes(16)
+        return Seal(Keyring([self._key]), label=_LABEL, boot_id=boot_id)
 
     def run_for(self, seconds: float) -> None:
         """Let time pass."""
@@ -162,6 +175,14 @@ class Cluster:
         chosen = self.hosts if hosts is None else hosts
         return Spread(self.world, "has the update", chosen, has=has)
 
+    def move(self, host: Host, address: Address) -> None:
+        """At its next start a host listens somewhere else."""
+        host.configure(replace(host.config, bind=address))
+
+    def rename(self, host: Host, name: str) -> None:
+        """At its next start a host's node has another name."""
+        host.configure(replace(host.config, name=name))
+
     # What hosts tell.
 
     def started(self, host: Host) -> None:
@@ -201,14 +222,11 @@ class Cluster:
         return Host(
             self.world,
             config,
+            name=name,
             witness=self,
             disk=Disk(seconds=conditions.disk),
             skew=conditions.skew * rng.uniform(-1, 1),
         )
-
-    def move(self, host: Host, address: Address) -> None:
-        """At its next start a host listens somewhere else."""
-        host.configure(replace(host.config, bind=address))
 
     def _mark(self, what: str) -> None:
         self.heat.mark(what)

@@ -32,12 +32,15 @@ class Detection:
         false_suspicions: The same of suspicions.
         ailing: Names of hosts that the scenario has made ill: what they think, and
             what is thought of them, is not counted as false.
+        excuses_faults: Whether a fault of the network between two nodes is an excuse.
+            Not where others can reach both of them.
     """
 
     def __init__(self, world: World) -> None:
         self.false_downs = 0
         self.false_suspicions = 0
         self.ailing: set[str] = set()
+        self.excuses_faults = True
         self._world = world
         self._hosts: dict[NodeId, Host] = {}
         self._faults: dict[str, _Fault] = {}
@@ -119,7 +122,7 @@ class Detection:
         if self.ailing and not self.ailing.isdisjoint((host.name, victim.name)):
             return False
         network = self._world.network
-        return not network.faults or (
+        return not (network.faults and self.excuses_faults) or (
             network.connects(host.name, victim.name)
             and network.connects(victim.name, host.name)
         )

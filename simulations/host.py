@@ -70,6 +70,7 @@ class Host:
 
     Args:
         world: Where it is.
+        name: What the world calls it, whatever nodes run on it.
         config: What its node is told; its first bound address is the host's.
         witness: Told of what the node does.
         disk: What survives.
@@ -91,11 +92,13 @@ class Host:
         world: World,
         config: NodeConfig,
         *,
+        name: str,
         witness: Witness,
         disk: Disk,
         skew: float = 0.0,
         drift: float = 0.0,
     ) -> None:
+        self.name = name
         self.node: Node | None = None
         self.state = State.OFF
         self.is_leaving = False
@@ -107,7 +110,7 @@ class Host:
         self.sent_datagrams = 0
         self.sent_bytes = 0
         self.refused = 0
-        self._world = world
+        self.world = world
         self._witness = witness
         self._skew = skew
         self._drift = drift
@@ -120,11 +123,6 @@ class Host:
         self._saved_while_paused: list[Persist] = []
         self._on_visible: dict[int, Callable[[], None]] = {}
         self._on_change: dict[int, Callable[[], None]] = {}
-
-    @property
-    def name(self) -> str:
-        """What it is called; the same for all its lives."""
-        return self.config.name
 
     @property
     def running(self) -> Node:
@@ -140,19 +138,19 @@ class Host:
     @property
     def wall(self) -> float:
         """What its wall clock shows: seconds since 1970."""
-        now = self._world.seconds
+        now = self.world.seconds
         return WALL_AT_START + now * (1 + self._drift) + self._skew
 
     def start(self) -> None:
         """Start a node on what is on disk, and let it ask its seeds."""
         self.boot()
-        now = self._world.seconds
+        now = self.world.seconds
         self.carry_out(self.running.join(self.config.seeds, now=now))
 
     def boot(self) -> None:
         """Start a node that has asked nobody yet."""
         self._life += 1
-        rng = self._world.rng_of(f"{self.name} life {self._life}")
+        rng = self.world.rng_of(f"{self.name} life {self._life}")
         tables = self.disk.tables()
         identity = next_start(tables, rng=rng, wall=self.wall)
         # As in the agent: durable before anything is sent under this identity.
@@ -163,13 +161,13 @@ class Host:
             addresses=self.config.bind_addresses,
             tables=tables,
             rng=Random(rng.getrandbits(256)),
-            now=self._world.seconds,
+            now=self.world.seconds,
             wall=self.wall,
         )
         self.state = State.RUNNING
-        self._clock_at = self._world.seconds
+        self._clock_at = self.world.seconds
         for address in self.config.bind_addresses:
-            self._world.bind(address, self)
+            self.world.bind(address, self)
         self._log("start", node=self.node.id.hex(), epoch=identity.epoch)
         self._witness.started(self)
 
@@ -181,7 +179,7 @@ class Host:
     def crash(self) -> None:
         """The power goes: the node is gone, and what was not on disk."""
         self._log("crash")
-        self.disk.crash(rng=self._world.rng_of(f"{self.name} crash {self._life}"))
+        self.disk.crash(rng=self.world.rng_of(f"{self.name} crash {self._life}"))
         self._end()
 
     def stop(self) -> None:
@@ -195,13 +193,13 @@ class Host:
         """Say goodbye. The node goes on until somebody stops it."""
         self._log("leave")
         self.is_leaving = True
-        self.carry_out(self.running.leave(now=self._world.seconds))
+        self.carry_out(self.running.leave(now=self.world.seconds))
 
     def pause(self) -> None:
         """Stop the process where it is, as by a signal."""
         self._log("pause")
         self.state = State.PAUSED
-        self._world.stepped(self)
+        self.world.stepped(self)
 
     def resume(self) -> None:
         """Let the process go on: first what came meanwhile, then what is late."""
@@ -248,7 +246,7 @@ class Host:
                 case Transmit(to, data):
                     self.sent_datagrams += 1
                     self.sent_bytes += len(data)
-                    self._world.send(self, to, data)
+                    self.world.send(self, to, data)
                 case Persist():
                     if self.disk.save(effect):
                         self._begin_transaction()
@@ -284,7 +282,7 @@ class Host:
             self._busy_until = self._after(self.seconds_per_datagram, self._done)
 
     def _done(self) -> None:
-        if self._busy_until == self._world.now:  # else it is of an earlier life
+        if self._busy_until == self.world.now:  # else it is of an earlier life
             self._busy_until = None
             if self.state is State.RUNNING:
                 self._drain()
@@ -298,7 +296,7 @@ class Host:
             self._tick()
 
     def _wake(self) -> None:
-        if self._wake_at == self._world.now:  # else a later one has replaced it
+        if self._wake_at == self.world.now:  # else a later one has replaced it
             self._wake_at = None
             if self.state is State.RUNNING and self._busy_until is None:
                 self._tick()
@@ -312,7 +310,7 @@ class Host:
 
     def _settle(self) -> None:
         """Ask to be woken in time, and let the observers look."""
-        world = self._world
+        world = self.world
         at = world.wake_time(self.running.next_wakeup())
         if at is not None and (self._wake_at is None or at < self._wake_at):
             self._wake_at = at
@@ -323,7 +321,7 @@ class Host:
         self._transaction_ends = self._after(self.disk.seconds, self._end_transaction)
 
     def _end_transaction(self) -> None:
-        if self._transaction_ends != self._world.now:
+        if self._transaction_ends != self.world.now:
             return  # Of an earlier life.
         written, goes_on = self.disk.end_transaction()
         if goes_on:
@@ -348,7 +346,7 @@ class Host:
         self.carry_out(effects)
 
     def _end(self) -> None:
-        self._world.unbind(self.address, self)
+        self.world.unbind(self.address, self)
         self.node = None
         self.state = State.OFF
         self.is_leaving = False
@@ -357,19 +355,19 @@ class Host:
         self._saved_while_paused = []
         self._on_visible.clear()
         self._on_change.clear()
-        self._world.stepped(self)
+        self.world.stepped(self)
 
     def _now(self) -> float:
         """The time; the wall clock is followed by the way, as in the agent."""
-        now = self._world.seconds
+        now = self.world.seconds
         if now >= self._clock_at + _CLOCK_PERIOD:
             self._clock_at = now
             self.running.wall_offset = self.wall - now
         return now
 
     def _after(self, seconds: float, action: Callable[[], None]) -> int:
-        at = self._world.now + max(1, round(seconds * SECOND))
-        self._world.at(at, action)
+        at = self.world.now + max(1, round(seconds * SECOND))
+        self.world.at(at, action)
         return at
 
     def _tell(self, event: MemberEvent) -> None:
@@ -384,4 +382,4 @@ class Host:
         self._witness.member_event(self, event)
 
     def _log(self, what: str, **details: int | str) -> None:
-        self._world.trace.event(self._world.now, self.name, what, **details)
+        self.world.trace.event(self.world.now, self.name, what, **details)

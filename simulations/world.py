@@ -48,6 +48,7 @@ class World:
         rng: Chance for whoever writes a scenario.
         hosts: By name, in the order of their coming.
         observers: Looked after in this order.
+        taps: Given every datagram that is sent.
     """
 
     def __init__(self, *, seed: int, network: Network, trace: Trace) -> None:
@@ -58,6 +59,7 @@ class World:
         self.trace = trace
         self.hosts: dict[str, Host] = {}
         self.observers: list[Observer] = []
+        self.taps: list[Callable[[bytes], None]] = []
         self._at: dict[Address, Host] = {}
         #: (twice the time, plus one for a clock; order; what to do)
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
@@ -99,6 +101,8 @@ class World:
     def send(self, source: Host, to: Address, data: bytes) -> None:
         """Put one datagram on the network."""
         self.trace.datagram(self.now, source.address, to, data)
+        for tap in self.taps:
+            tap(data)
         target = self._at.get(to)
         if target is None:
             self.network.lost["nobody"] += 1
@@ -108,6 +112,11 @@ class World:
             source.name, target.name, data, now=self.now
         ):
             self._schedule(due, _ARRIVES, _Arrival(self, to, arrived, sender))
+
+    def inject(self, source: Address, to: Host, data: bytes) -> None:
+        """A datagram arrives that no host has sent."""
+        self.trace.datagram(self.now, source, to.address, data)
+        to.arrived(data, source)
 
     def arrive(self, to: Address, data: bytes, sender: Address) -> None:
         """A datagram is there, if anybody is."""

@@ -5,9 +5,37 @@ from __future__ import annotations
 from typing import Any
 
 from simulations.scenario import Scenario
-from simulations.scenarios import partition, steady, update
+from simulations.scenarios import (
+    asymmetric,
+    bootstrap,
+    churn,
+    detect,
+    flood,
+    join,
+    partition,
+    rejoin_old_disk,
+    restart,
+    steady,
+    takeover,
+    update,
+)
+
+_MODULES = (
+    join,
+    detect,
+    update,
+    partition,
+    asymmetric,
+    churn,
+    restart,
+    takeover,
+    rejoin_old_disk,
+    steady,
+    flood,
+    bootstrap,
+)
 
 #: Every scenario, in the order in which they are shown.
 SCENARIOS: dict[str, Scenario[Any]] = {
-    module.SCENARIO.name: module.SCENARIO for module in (update, partition, steady)
+    module.SCENARIO.name: module.SCENARIO for module in _MODULES
 }

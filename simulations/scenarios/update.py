@@ -12,6 +12,9 @@ from simulations.host import Host
 from simulations.measure import Measured
 from simulations.traffic import Traffic
 
+#: Seconds after which everything that the write has set off is over.
+_AFTERMATH = 5.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Update(Conditions):
@@ -42,6 +45,7 @@ def _play(parameters: Update, cluster: Cluster) -> Measured:
         limit=parameters.limit,
         what="all nodes have all updates",
     )
+    cluster.run_for(_AFTERMATH)
     metrics = {**spread.metrics(), **traffic.metrics(), **traffic.copies(len(writers))}
     return Measured(metrics, (spread.curve(),))
 
