@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Self
 
 from navstar.allocation import IpAddress
+from navstar.applied import Applied, Refused
 from navstar.diff import Delete, Op, Put
 from navstar.kernel_tables import KernelTables, UnderlayDevice
 from navstar.kernel_watch import Changed, KernelWatch, NeighbourWrites
@@ -61,39 +62,6 @@ __all__ = [
 
 #: What the kernel answers when the row, its link or its address is not there.
 _GONE = {errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL}
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An operation that the kernel turned down.
-
-    Attributes:
-        op: The operation.
-        errno: The kernel's error number.
-        text: What it means here, or the kernel's own words.
-    """
-
-    op: Op
-    errno: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.op}: {self.text}"
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What became of the operations.
-
-    Attributes:
-        done: How many hold now, those that held before included.
-        writes: How many of them changed the kernel.
-        refused: The others.
-    """
-
-    done: int = 0
-    writes: int = 0
-    refused: tuple[Refused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from navstar.applied import Applied, Refused
 from navstar.diff import Op, diff
-from navstar.overlay_backend import Applied, Refused
 from navstar.tables import Row
 
 

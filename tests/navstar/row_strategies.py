@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from navstar.diff import vxlan_identity
 from navstar.tables import Addr, Fdb, Link, Neighbour, Route, Row, Rule, kernel_key
-from tests.navstar.fake_kernel import set_link_down
+from simulations.kernel import set_link_down
 
 MACS = ["70:b3:d5:80:00:01", "70:b3:d5:80:00:02"]
 V4_AGENTS = [IPv4Address("10.0.0.3"), IPv4Address("10.0.0.4")]

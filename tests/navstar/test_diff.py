@@ -8,8 +8,8 @@ from navstar.tables import (
     kernel_key,
     link_of,
 )
+from simulations.kernel import FakeKernel
 from tests.navstar.example_rows import DEPTH, insertion_order
-from tests.navstar.fake_kernel import FakeKernel
 from tests.navstar.row_strategies import found_tables, names, wanted_tables
 
 

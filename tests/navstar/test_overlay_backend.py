@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from navstar.diff import Delete, Put, diff
 from navstar.overlay_backend import Kernel
 from navstar.tables import Addr, Fdb, Link, Neighbour, Route, Rule, kernel_key
+from simulations.kernel import FakeKernel, set_link_down
 from tests.navstar.example_rows import (
     GROUND,
     LINK,
@@ -25,7 +26,6 @@ from tests.navstar.example_rows import (
     path_to,
     reach,
 )
-from tests.navstar.fake_kernel import FakeKernel, set_link_down
 from tests.navstar.kernel_namespace import in_namespace, ip
 from tests.navstar.row_strategies import found_tables, wanted_tables
 

@@ -21,8 +21,8 @@ from navstar.reconciler import Mode, PassReport, Reconciler
 from navstar.schedule import Cause, Timing
 from navstar.tables import Fdb, Row, kernel_key
 from navstar.withdrawal import Brake, Caution, Knowledge, Release
+from simulations.kernel import FakeKernel
 from tests.navstar.allocations import ALLOCATION
-from tests.navstar.fake_kernel import FakeKernel
 
 AnswerT = TypeVar("AnswerT")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 
+from navstar.applied import Applied, Refused
 from navstar.diff import Op, Put, needs_recreation, vxlan_identity
-from navstar.overlay_backend import Applied, Refused
 from navstar.tables import (
     Addr,
     Fdb,
@@ -24,7 +24,16 @@ from navstar.tables import (
 
 
 class FakeKernel:
-    """Rows in memory, oldest first."""
+    """Rows in memory, oldest first.
+
+    Args:
+        rows: What it holds at the beginning.
+
+    Attributes:
+        foreign_links: Names of links that somebody else has.
+        foreign_routes: Kernel keys of routes that somebody else has.
+        writes: Operations that have changed it, since the beginning.
+    """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._rows: dict[tuple[object, ...], Row]
@@ -38,9 +47,11 @@ class FakeKernel:
         self._rows = {kernel_key(row): row for row in rows}
 
     def dump(self) -> frozenset[Row]:
+        """All rows."""
         return frozenset(self._rows.values())
 
     def apply(self, ops: Iterable[Op]) -> Applied:
+        """Carry out operations in order; each is done or refused."""
         done, writes, refused = 0, 0, []
         for op in ops:
             before = dict(self._rows)
