@@ -6,12 +6,10 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from random import Random
 
 from lashup.machine import Address
-from lashup.node import Channel
 from lashup.wire.frames import pack_frames
-from lashup.wire.readers import pack
+from simulations.babble import babble
 from simulations.cluster import Cluster
 from simulations.conditions import Conditions, parameter
 from simulations.experiment import experiment
@@ -99,8 +97,7 @@ class _Flood:
             case "replayed" if self._tape:
                 return rng.choice(self._tape)
             case "sealed":
-                frame = rng.choice(_CHANNELS), _message(rng)
-                return self._seal.seal(pack_frames([frame]))
+                return self._seal.seal(pack_frames([babble(rng)]))
             case _:
                 return rng.randbytes(rng.randrange(_LONGEST))
 
@@ -109,32 +106,6 @@ class _Flood:
         for number in count():
             yield f"198.18.{number >> 8 & 255}.{number & 255}", 1 + number % 65_535
 
-
-def _message(rng: Random) -> bytes:
-    """Bytes that no member means: no msgpack, or a list of nearly the right fields."""
-    if rng.random() < 0.3:
-        return rng.randbytes(rng.randrange(200))
-    fields = [rng.randrange(12), *(_field(rng) for _ in range(rng.randrange(10)))]
-    return pack(fields)
-
-
-def _field(rng: Random) -> object:
-    match rng.randrange(6):
-        case 0:
-            return None
-        case 1:
-            return rng.getrandbits(rng.choice([1, 8, 32, 63]))
-        case 2:
-            return rng.randbytes(16)
-        case 3:
-            return rng.randbytes(rng.randrange(100))
-        case 4:
-            return ["192.0.2.7", rng.randrange(1, 65_536)]
-        case _:
-            return [_field(rng) for _ in range(rng.randrange(3))]
-
-
-_CHANNELS = [*map(int, Channel), 0, 255]
 
 SCENARIO = experiment(
     "flood", "Strangers, a recorder or a broken member flood nodes.", Flood, _play
