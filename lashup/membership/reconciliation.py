@@ -133,7 +133,7 @@ class Reconciliation:
             return []
         letters: list[Letter] = []
         if now > visit.heard_at + _SILENCE * self._config.reconcile_retry:
-            self._visit = None
+            self._end(visit, now=now)
             return []
         if visit.walk.next_wakeup() <= now:
             letters += self._asks(visit, now=now)
@@ -282,8 +282,10 @@ class Reconciliation:
         visit = self._visit
         if visit is None or visit.asked or visit.waiting:
             return
-        if not (visit.walk.done or visit.walk.failed):
-            return
+        if visit.walk.done or visit.walk.failed:
+            self._end(visit, now=now)
+
+    def _end(self, visit: _Visit, *, now: float) -> None:
         self._visit = None
         if self._beliefs.news == visit.news_before:
             doubled = max(self._config.probe_period, 2 * self._rest)

@@ -11,8 +11,10 @@ from lashup.membership import (
     Suspected,
     Swim,
 )
+from lashup.membership.member import Belief
 from lashup.membership.messages import (
     Ack,
+    Gossip,
     Header,
     Message,
     Nack,
@@ -345,11 +347,11 @@ def test_an_ack_that_only_a_helper_heard_gives_a_suspect_its_whole_time_again():
 def test_an_ack_for_another_than_the_one_that_was_pinged_counts_for_nothing():
     world, swims = cluster(3, seed=1)
     prober = swims[0]
-    _, ((_, ping), *_) = until(prober, Ping, limit=world.now + 5)
+    at, ((_, ping), *_) = until(prober, Ping, limit=world.now + 5)
     assert isinstance(ping, Ping)
     (other,) = {1, 2} - {n for n in (1, 2) if node_id(n) == ping.target}
 
-    receive(prober, Ack(ping.seq, node_id(other)), sender=other, now=world.now + 1)
+    receive(prober, Ack(ping.seq, node_id(other)), sender=other, now=at + 0.01)
 
     assert prober._prober._probe is not None
 
@@ -363,3 +365,30 @@ def test_a_helper_passes_no_ack_on_for_another_than_the_one_asked_about():
     answers = said(receive(helper, Ack(seq, node_id(3)), sender=3, now=0.02))
 
     assert not any(isinstance(m, Ack) for _, m in answers)
+
+
+def test_a_suspects_time_does_not_run_while_the_node_sleeps():
+    world, swims = cluster(5, seed=1)
+    sleeper, suspect = swims[0], swims[1]
+    sleeper._beliefs.doubt(suspect.me.id, now=world.now)
+
+    sleeper.tick(now=world.now + 60.0)
+
+    assert seen(sleeper, suspect.me.id) is Liveness.SUSPECT
+
+
+def test_a_refutation_goes_straight_to_the_one_who_brought_the_rumour():
+    swim = Swim(record(0), LAN, rng=random.Random(0), now=0.0)
+    rumour = Belief(record(0), Liveness.DOWN)
+    header = Header(node_id(1), 1, 0, 0, b"")
+    payload = encode_packet(header, [rumour.encode()], Gossip())
+
+    effects = swim.receive(payload, address(1), now=0.0)
+
+    packets = [
+        packet_untrusted(effect.payload, known=())
+        for effect in effects
+        if isinstance(effect, Send) and effect.to == address(1)
+    ]
+    told = [belief for p in packets if p is not None for _, belief in p.gossip]
+    assert Belief(record(0, incarnation=1), Liveness.ALIVE) in told

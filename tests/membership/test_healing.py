@@ -82,9 +82,12 @@ def test_a_node_that_is_cut_off_gives_up_the_others_slowly_for_it_doubts_itself(
 
 def test_both_sides_that_reaped_each_other_heal_and_begin_new_epochs():
     quick = replace(LAN, reap_down_after=60.0)
-    world, swims = cluster(8, seed=1, config=quick)
+    world, (seed, *swims) = cluster(9, seed=1, config=quick)
+    world.crash(seed)
+    world.run(120.0)
+    world.events.clear()
     world.divide(swims[:4], swims[4:])
-    world.run(180.0)
+    world.run(240.0)
     assert len(world.heard(Reaped)) == 32
     assert all(len(swim.members) == 4 for swim in swims)
 

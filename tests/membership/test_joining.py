@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from lashup.machine import Send
+from lashup.machine import Address, Send
 from lashup.membership import LAN, Joined, Liveness, Swim
 from tests.membership.vocabulary import World, address, cluster, node_id, record, seen
 
@@ -47,6 +47,18 @@ def test_seeds_are_asked_again_while_a_node_is_alone():
     world.start(0, seeds=[])
 
     assert world.run_until(lambda: len(early.alive()) == 2, within=5.0) < 1.0
+
+
+def test_each_seed_is_asked_more_than_once_a_second_while_a_node_is_alone():
+    world = World(seed=1)
+    alone = world.start(9, seeds=[0, 1, 2])
+    asked: list[Address] = []
+    while world.now < 1010.0:
+        world.now = alone.next_wakeup()
+        sends = alone.tick(now=world.now)
+        asked += [send.to for send in sends if isinstance(send, Send)]
+
+    assert all(asked.count(address(seed)) > 10 for seed in range(3))
 
 
 def test_seeds_may_be_given_later():
@@ -183,7 +195,9 @@ def test_members_of_an_earlier_run_are_found_without_seeds():
     world.crash(swims[4])
     world.run(60.0)
 
-    world.start(4, epoch=2, seeds=[], remembered=remembered)
+    # Where nobody would look for it.
+    moved = ("10.99.0.1", 7946)
+    world.start(4, epoch=2, seeds=[], remembered=remembered, at=moved)
 
     world.converge(within=2.0)
 

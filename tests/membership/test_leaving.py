@@ -68,6 +68,18 @@ def test_a_goodbye_that_nobody_hears_ends_and_the_leaver_is_found_down():
     assert world.all_see(Liveness.DOWN, leaver.me.id)
 
 
+def test_a_goodbye_is_repeated_until_it_is_heard():
+    world, swims = cluster(5, seed=1)
+    leaver, *others = swims
+    world.divide([leaver], others)
+    world.do(leaver, leaver.leave(now=world.now))
+    world.run(0.5)
+
+    world.heal()
+
+    assert world.run_until(lambda: leaver.has_left, within=5.0) < 0.5
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_goodbye_survives_loss(seed):
     world, swims = cluster(10, seed=seed, loss=0.3)

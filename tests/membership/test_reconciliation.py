@@ -145,19 +145,16 @@ def test_a_walk_of_a_table_whose_holder_fell_silent_ends():
 def test_tables_that_stay_different_are_walked_less_and_less_often():
     world, swims = cluster(2, seed=1)
     a, b = swims
-    ghost = Member(record(70), Liveness.ALIVE, world.now)
-    put(a, ghost)
-    # b never takes it up.
-    put(b, Member(record(70), Liveness.LEFT, world.now))
-    b._beliefs.members.reap(node_id(70))
+    # A difference that no exchange can mend: a hash of a record that is not there.
+    b._beliefs.members.summary.put(node_id(70), 1)
 
     world.run(3.0)
     early = b.statistics()["walks"] + a.statistics()["walks"]
-    world.run(60.0)
+    world.run(120.0)
 
     walks = b.statistics()["walks"] + a.statistics()["walks"]
     assert early >= 1
-    assert walks <= 12
+    assert walks <= 24
 
 
 def test_packets_of_unknown_kinds_are_counted_and_passed_over():
@@ -188,3 +185,27 @@ def begin_walk(world: World, walker: Swim, visited: Swim) -> None:
     peer = visited.me
     walker._reconciliation._begin(peer.id, peer.addresses[0], now=world.now)
     world.do(walker, walker.tick(now=world.now))
+
+
+def test_a_newcomer_does_not_gossip_the_table_that_it_was_given():
+    world, _ = cluster(30, seed=1)
+
+    newcomer = world.start(30, seeds=[17])
+    most = 0.0
+    for _step in range(50):
+        world.run(0.02)
+        most = max(most, newcomer.statistics()["updates_waiting"])
+
+    assert len(newcomer.alive()) == 31
+    assert most <= 2
+
+
+def test_a_node_that_pings_in_a_life_that_was_reaped_is_told_so():
+    world, swims = cluster(3, seed=1)
+    teller, told_so = swims[0], swims[1].me
+    put(teller, Member(told_so, Liveness.DOWN, world.now))
+    teller._beliefs.members.reap(told_so.id)
+
+    world.converge(within=5.0)
+
+    assert swims[1].me.epoch == told_so.epoch + 1
