@@ -16,14 +16,30 @@ from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from lashup.errors import UsageError
 from simulations.campaign.task import Broken, Result, Task, play
 
 
-def run_on_processes(tasks: Iterable[Task], *, jobs: int) -> Iterator[Result]:
-    """Run them all, so many at a time; results come as they are ready.
+def run_on_processes(tasks: Iterable[Task], *, jobs: int | None) -> Iterator[Result]:
+    """Run them all; results come as they are ready.
 
     Whoever stops asking for results ends the runs that are on their way.
+
+    Args:
+        tasks: Which.
+        jobs: So many at a time; None for all cores.
+
+    Raises:
+        UsageError: It is below 1.
     """
+    if jobs is None:
+        jobs = len(os.sched_getaffinity(0))
+    if jobs < 1:
+        raise UsageError(f"--jobs: {jobs} is below 1")
+    return _run(tasks, jobs)
+
+
+def _run(tasks: Iterable[Task], jobs: int) -> Iterator[Result]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["simulations.campaign.task"])
     waiting = deque(tasks)

@@ -17,7 +17,8 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
-    asked, rest = parser().parse_known_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    asked, rest = parser(given).parse_known_args(given)
     try:
         if rest:
             raise UsageError(f"{rest[0]}: there is no such option here")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -109,15 +108,20 @@ def report(asked: argparse.Namespace) -> int:
     return 0
 
 
+def model(asked: argparse.Namespace) -> int:
+    """`model`."""
+    from simulations.cli.model import run_model
+
+    values = _given(asked, values_of)
+    return run_model(asked, list(combinations(values)), _seeds(asked))
+
+
 def _results(asked: argparse.Namespace, tasks: Sequence[Task]) -> Iterable[Result]:
     if asked.scheduler is not None:
         from simulations.campaign.dask_cluster import run_on_dask
 
         return run_on_dask(tasks, address=asked.scheduler)
-    jobs = len(os.sched_getaffinity(0)) if asked.jobs is None else asked.jobs
-    if jobs < 1:
-        raise UsageError(f"--jobs: {jobs} is below 1")
-    return run_on_processes(tasks, jobs=jobs)
+    return run_on_processes(tasks, jobs=asked.jobs)
 
 
 def _collect(
@@ -162,7 +166,7 @@ def _conclude(
         if many or found:
             _print_json(found if many else found[0])
     else:
-        tables.show_groups(records, _wide(Console(highlight=False)))
+        tables.show_groups(records, tables.wide(Console(highlight=False)))
     tables.show_failures(outcomes, broken, Console(stderr=True))
     return int(bool(broken) or any(run.violations for run in outcomes))
 
@@ -218,13 +222,6 @@ def _show_parameter(each: Parameter, console: Console) -> None:
     name = f"--{each.option}"
     line = f"    {name:14} {default!s:20} {each.help}"
     console.print(line, markup=False, soft_wrap=True)
-
-
-def _wide(console: Console) -> Console:
-    """Tables that go to a file or a pipe are not folded to 80 columns."""
-    if not console.is_terminal:
-        console.width = 140
-    return console
 
 
 def _say(text: str) -> None:

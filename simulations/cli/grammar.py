@@ -7,9 +7,9 @@ error names the parameter and ends the same way.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from simulations.cli import commands
 from simulations.conditions import Parameter
@@ -37,15 +37,29 @@ examples:
       {PROGRAM} sweep update --nodes 10,100,1000 --loss 0,0.1 --seeds 50 -o results
   a page with plots of what was found
       {PROGRAM} report results -o report.html
+  beyond the size that can be run exactly
+      {PROGRAM} model detect --nodes 100000
 
 exit codes: 0 all right; 1 a run violated an invariant (the command that replays it
 is shown) or did not end; 2 the command was not understood; 130 interrupted
 """
+_MODEL = f"""\
+Detection and dissemination as arrays, for clusters that cannot be run exactly.
+Parameters take several values with commas between.
+
+examples:
+  {PROGRAM} model detect --nodes 10000,100000
+  {PROGRAM} model update --nodes 1000000 --loss 0.1 --seeds 5
+  {PROGRAM} model update --nodes 100,300,1000 --loss 0,0.1 --check
+"""
 _SEEDS = "20: seeds 1 to 20; 5-9; 3,7-9 (default: 1)"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The whole command line, ready for these arguments.
+
+    The models are there only when they are asked for: they need NumPy.
+    """
     top = _Parser(prog=PROGRAM, description=_ABOUT, epilog=_EXAMPLES)
     kinds = top.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     listing = _command(kinds, "list", "the scenarios and their parameters")
@@ -54,7 +68,17 @@ def parser() -> argparse.ArgumentParser:
     _add_run(kinds)
     _add_sweep(kinds)
     _add_report(kinds)
+    _add_model(kinds, wanted=arguments[:1] == ["model"])
     return top
+
+
+class Parametrised(Protocol):
+    """A scenario or a model: it says which parameters it takes."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Which."""
+        ...
 
 
 class _Parser(argparse.ArgumentParser):
@@ -62,6 +86,8 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  # as argparse has it
         options["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        # The last wins: options of ours over parameters of the same name.
+        options["conflict_handler"] = "resolve"
         super().__init__(**options, allow_abbrev=False)
         self.set_defaults(program=self.prog)
 
@@ -125,6 +151,36 @@ def _add_report(kinds: Any) -> None:  # noqa: ANN401
     report.add_argument("--title", default="Simulations", help="of the page")
 
 
+def _add_model(kinds: Any, *, wanted: bool) -> None:  # noqa: ANN401
+    model = _command(kinds, "model", "the vectorised model, up to a million nodes")
+    model.description = _MODEL
+    if not wanted:
+        return
+    from simulations.model import MODELS
+
+    chosen = model.add_subparsers(metavar="MODEL", required=True, parser_class=_Parser)
+    for name, each in MODELS.items():
+        one = chosen.add_parser(name, help=each.summary, description=each.summary)
+        one.set_defaults(act=commands.model, scenario=each)
+        _add_parameters(one, each, lambda p: f"{p.help} (default: {_show(p)})")
+        one.add_argument("--seeds", metavar="SEEDS", default="20", help=_SEEDS)
+        one.add_argument("--seed", type=int, metavar="SEED", help="this one alone")
+        one.add_argument(
+            "--check",
+            action="store_true",
+            help="run the exact scenario as well, and state the error of the model",
+        )
+        one.add_argument("--jobs", type=int, metavar="N", help="exact runs at a time")
+        one.add_argument("--json", action="store_true", help="results on stdout")
+        one.add_argument(
+            "-o",
+            "--output",
+            type=Path,
+            metavar="RESULTS",
+            help="keep them for `report`",
+        )
+
+
 def _command(kinds: Any, name: str, about: str) -> argparse.ArgumentParser:  # noqa: ANN401
     made: argparse.ArgumentParser = kinds.add_parser(
         name, help=about, description=about[0].upper() + about[1:] + "."
@@ -148,7 +204,7 @@ def _scenarios(parent: argparse.ArgumentParser) -> list[argparse.ArgumentParser]
 
 def _add_parameters(
     parser: argparse.ArgumentParser,
-    scenario: Scenario[Any],
+    scenario: Parametrised,
     about: Callable[[Parameter], str],
 ) -> None:
     group = parser.add_argument_group("parameters")

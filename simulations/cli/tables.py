@@ -50,6 +50,13 @@ def documents(records: Sequence[Record]) -> list[dict[str, object]]:
     return [document(each) for each in group(records)]
 
 
+def wide(console: Console) -> Console:
+    """Tables that go to a file or a pipe are not folded to 80 columns."""
+    if not console.is_terminal:
+        console.width = 140
+    return console
+
+
 def failures(results: Sequence[Result]) -> list[Broken]:
     """The runs that did not end."""
     return [each for each in results if isinstance(each, Broken)]
