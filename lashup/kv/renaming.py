@@ -18,6 +18,8 @@ class Renaming:
     Args:
         lost: The actor with another life.
         actor: The new one, which has minted nothing yet.
+        context: What is committed. A later write may have been committed before an
+            earlier one; what it dropped of that is dead already, and gets no name.
 
     Attributes:
         facts: What is live of all writes together, under the new dots.
@@ -25,12 +27,13 @@ class Renaming:
         minted: The last counter of the new actor.
     """
 
-    def __init__(self, lost: Actor, actor: Actor) -> None:
+    def __init__(self, lost: Actor, actor: Actor, *, context: CausalContext) -> None:
         self.actor = actor
         self.minted = 0
         self.facts: dict[Dot, Fact] = {}
         self.lost: list[Dot] = []
         self._lost_actor = lost
+        self._committed = context
         self._renamed: dict[Dot, Dot] = {}
 
     def apply(self, delta: Delta, *, first: int) -> Delta:
@@ -58,7 +61,7 @@ class Renaming:
             # What the write itself dropped again needs no name.
             old = Dot(self._lost_actor, counter)
             self.lost.append(old)
-            if old in delta.facts:
+            if old in delta.facts and old not in self._committed:
                 new = self._rename(old)
                 facts[new] = delta.facts[old]
                 context.add_run(new.actor, new.counter, new.counter)

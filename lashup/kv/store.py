@@ -253,7 +253,7 @@ class Store:
         lost, self._actor = self._actor, None
         if lost is None or not self._in_flight:
             return Rows()
-        renaming = Renaming(lost, self._actor_now())
+        renaming = Renaming(lost, self._actor_now(), context=self.facts.context)
         for write in self._in_flight.values():
             first = renaming.minted + 1
             delta = renaming.apply(write.delta, first=write.first)
@@ -277,7 +277,8 @@ class Store:
                 if dot in write.delta.context:
                     ahead.branch = ahead.branch.drop(path, dot)
             for dot, fact in write.delta.facts.items():
-                ahead.branch = ahead.branch.put(fact.path, dot, fact.payload)
+                if dot not in self.facts.context:
+                    ahead.branch = ahead.branch.put(fact.path, dot, fact.payload)
 
     def _rows_of_write(self, delta: Delta) -> Rows:
         puts = [fact_put(dot, fact) for dot, fact in delta.facts.items()]

@@ -278,7 +278,12 @@ def ahead_from_scratch(store: Store, key: bytes) -> set[tuple[object, Dot, bytes
     for write in store._in_flight.values():
         if write.key == key:
             facts = {d: f for d, f in facts.items() if d not in write.delta.context}
-            facts |= write.delta.facts
+            # A later write, committed before, may have dropped some already.
+            facts |= {
+                dot: fact
+                for dot, fact in write.delta.facts.items()
+                if dot not in store.facts.context
+            }
     return {(fact.path, dot, fact.payload) for dot, fact in facts.items()}
 
 
