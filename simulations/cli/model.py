@@ -110,7 +110,7 @@ def _show(
 ) -> None:
     table = Table(
         *("configuration", "metric", "exact median", "model", "error"),
-        *("exact p99", "model", "error"),
+        *("exact p90", "model", "error"),
         title=f"model {model.name}: {seeds} exact seeds, {_MODEL_SEEDS} of the model",
         title_justify="left",
     )
@@ -125,9 +125,9 @@ def _show(
                 f"{one.exact.median:.4g}",
                 f"{one.model.median:.4g}",
                 f"{one.of_median:+.1%}",
-                f"{one.exact.p99:.4g}",
-                f"{one.model.p99:.4g}",
-                f"{one.of_p99:+.1%}",
+                f"{one.exact.p90:.4g}",
+                f"{one.model.p90:.4g}",
+                f"{one.of_p90:+.1%}",
             )
             text = ""
     tables.wide(Console(highlight=False)).print(table)
@@ -137,9 +137,9 @@ def _as_json(values: Mapping[str, Value], each: Deviation) -> dict[str, Any]:
     return {
         "parameters": dict(values),
         "metric": each.metric,
-        "exact": {"median": each.exact.median, "p99": each.exact.p99},
-        "model": {"median": each.model.median, "p99": each.model.p99},
-        "error": {"median": each.of_median, "p99": each.of_p99},
+        "exact": {"median": each.exact.median, "p90": each.exact.p90},
+        "model": {"median": each.model.median, "p90": each.model.p90},
+        "error": {"median": each.of_median, "p90": each.of_p90},
     }
 
 

@@ -4,7 +4,9 @@ A node that lacks something hears an unequal digest with the next ack to its own
 probe, or with the next ping of another, waits until the difference has settled, and
 then asks in so many round trips. Assumed: whoever it hears of has it (few lack it);
 pings of others come at random, one a period on average; a lost question or answer
-is repeated after 0.3 s, doubled each time, as in the exact machine.
+is repeated after 0.3, 0.6 and then every 1.2 s, as in the exact machine; nobody gives
+a peer up. A ping that is lost is repeated, and three helpers ping as well: each way
+of these brings a digest too.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from lashup.kv.anti_entropy import RETRY_AFTER
 from lashup.membership.config import LAN
 from simulations.model.delays import Delays
 from simulations.model.experiment import Times
+from simulations.model.health import probe_failure
 
 #: Questions after each other: the root's sums and the one record below it in one
 #: answer, as a small table is listed at once; then the request for the facts.
@@ -57,15 +60,22 @@ def _first_digest(
     """Until a digest arrives: own probes once a period, those of others at random."""
     period = LAN.probe_period
     phase = rng.uniform(0, period, count)
-    # An own probe brings a digest if neither the ping nor its ack is lost.
-    failed = rng.geometric((1 - loss) ** 2, count) - 1
+    failed = rng.geometric(1 - probe_failure(loss, config=LAN), count) - 1
     own = phase + np.minimum(failed, _CONTACTS) * period
     own = own + delays.draw(count, rng) + delays.draw(count, rng)
-    others = rng.exponential(period / (1 - loss), count)
+    # The first ping, or the second once the round trip has timed out.
+    second = rng.random(count) >= (1 - loss) ** 2
+    own = own + second * LAN.probe_timeout_floor
+    # Of one probe by another, no ping at all gets through to us.
+    unheard = loss**2 * (1 - (1 - loss) ** 2) ** LAN.indirect_probes
+    others = rng.exponential(period / (1 - unheard), count)
+    others = others + (rng.random(count) < loss) * LAN.probe_timeout_floor
     return np.minimum(own, others)
 
 
 def _retries(count: int, *, loss: float, rng: np.random.Generator) -> Times:
     lost = np.minimum(rng.geometric((1 - loss) ** 2, count) - 1, _CONTACTS)
-    waited: Times = RETRY_AFTER * (2.0 ** np.minimum(lost, 6) - 1)
+    # 0.3, 0.6, and from then on 1.2 seconds each.
+    doubled = np.minimum(lost, 2)
+    waited: Times = RETRY_AFTER * ((2.0**doubled - 1) + 4.0 * (lost - doubled))
     return waited
