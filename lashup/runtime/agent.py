@@ -180,15 +180,20 @@ class RunningNode:
                 self._carry_out(self._node.tick(now=anyio.current_time()))
 
     async def _save(self) -> None:
-        """Bring rows to disk, everything that waits in one transaction."""
+        """Bring rows to disk, everything that waits in one transaction.
+
+        A batch that failed is the last one. A later one would say, in its context,
+        that the lost facts had been seen: on the next start they would be taken for
+        removed, and that would spread to everybody.
+        """
         try:
             while True:
                 await self._save_wanted.wait()
                 await self._save_batch()
-        finally:
+        except anyio.get_cancelled_exc_class():
             # What is known is kept, though nobody waits for it any more.
-            with anyio.CancelScope(shield=True):
-                await self._save_batch()
+            await self._save_batch()
+            raise
 
     async def _save_batch(self) -> None:
         batch, self._to_save = self._to_save, []
@@ -198,7 +203,9 @@ class RunningNode:
         if isinstance(self._storage, MemoryStorage):
             self._storage.commit(batch)
         else:
-            await anyio.to_thread.run_sync(self._storage.commit, batch)
+            # Shielded: a batch that was taken off the queue must not get lost.
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._storage.commit, batch)
         if not self._is_closed:
             for persist in batch:
                 now = anyio.current_time()

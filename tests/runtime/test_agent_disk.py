@@ -1,0 +1,143 @@
+"""What a node leaves on disk when it stops in the middle of something."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import pytest
+
+from lashup import LOCAL, NodeConfig, RunningNode, StorageError, open_node, register
+from lashup.machine import Persist
+from lashup.runtime.memory_storage import MemoryStorage
+from lashup.runtime.storage import Rows, Storage
+
+KEY = bytes(range(32))
+FIRST, SECOND = ("line", 1), ("line", 2)
+
+
+class SlowDisk:
+    """Works in a thread, as a real one does; the first facts wait for `go_on`.
+
+    Args:
+        fault: Raised in place of storing those facts, if any.
+    """
+
+    def __init__(self, fault: StorageError | None = None) -> None:
+        self.rows = MemoryStorage()
+        self.go_on = threading.Event()
+        self.is_writing = threading.Event()
+        self._fault = fault
+
+    def load(self) -> Rows:
+        return self.rows.load()
+
+    def commit(self, batch: Sequence[Persist]) -> None:
+        facts = any(table == "fact" for p in batch for table, _, _ in p.puts)
+        if facts and not self.is_writing.is_set():
+            self.is_writing.set()
+            assert self.go_on.wait(timeout=10)
+            if self._fault is not None:
+                raise self._fault
+        self.rows.commit(batch)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(params=["trio", "asyncio"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def run(backend: str, main: Callable[[], Awaitable[None]]) -> None:
+    """Run a test on one event loop, within twenty seconds."""
+
+    async def bounded() -> None:
+        with anyio.fail_after(20):
+            await main()
+
+    anyio.run(bounded, backend=backend)
+
+
+def config(name: str, *seeds: RunningNode) -> NodeConfig:
+    return NodeConfig(
+        name=name,
+        seeds=[seed.address for seed in seeds],
+        keys=[KEY],
+        membership=LOCAL,
+    )
+
+
+def started(
+    disk: Storage, *seeds: RunningNode
+) -> AbstractAsyncContextManager[RunningNode]:
+    return open_node(config("b", *seeds), storage=disk)
+
+
+async def write(node: RunningNode, key: tuple[str, int]) -> None:
+    await node.kv.update(key, register("value").assign(1))
+
+
+async def hear_two_writes_while_the_disk_is_slow(
+    teller: RunningNode, hearer: RunningNode, disk: SlowDisk
+) -> None:
+    await write(teller, FIRST)
+    assert await anyio.to_thread.run_sync(disk.is_writing.wait, 10)
+    await write(teller, SECOND)
+    await hearer.wait_until(lambda: bool(hearer.kv.get(SECOND)))
+
+
+async def run_until_the_disk_fails(teller: RunningNode, disk: SlowDisk) -> None:
+    async with started(disk, teller) as b:
+        await hear_two_writes_while_the_disk_is_slow(teller, b, disk)
+        disk.go_on.set()
+        await anyio.sleep_forever()
+
+
+def test_a_disk_that_failed_once_is_not_written_again(backend: str) -> None:
+    # What came later says, in its context, that the lost facts had been seen: on the
+    # next start they would be taken for removed, and that would spread to everybody.
+    async def main() -> None:
+        disk = SlowDisk(StorageError("disk full"))
+        async with open_node(config("a")) as a:
+            with pytest.raises(StorageError, match="disk full"):
+                await run_until_the_disk_fails(a, disk)
+            async with started(disk.rows, a) as b:
+                await b.kv.wait_synchronised()
+
+                assert sorted(b.kv.keys()) == sorted(a.kv.keys()) == [FIRST, SECOND]
+
+    run(backend, main)
+
+
+def test_what_was_known_at_the_end_is_on_disk_whole(backend: str) -> None:
+    async def main() -> None:
+        disk = SlowDisk()
+        async with open_node(config("a")) as a, started(disk, a) as b:
+            await hear_two_writes_while_the_disk_is_slow(a, b, disk)
+            disk.go_on.set()
+        async with started(disk.rows) as b:
+            assert sorted(b.kv.keys()) == [FIRST, SECOND]
+
+    run(backend, main)
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_no_batch_is_lost_however_soon_the_end_comes(steps: int, backend: str) -> None:
+    async def main() -> None:
+        disk = SlowDisk()
+        disk.go_on.set()
+        async with open_node(config("a")) as a, started(disk, a) as b:
+            await write(a, FIRST)
+            await b.wait_until(lambda: bool(b.kv.get(FIRST)))
+            for _ in range(steps):
+                await anyio.lowlevel.checkpoint()
+        async with started(disk.rows) as b:
+            assert b.kv.keys() == [FIRST]
+
+    run(backend, main)
