@@ -35,9 +35,14 @@ class Identity:
             0,
             (
                 (META_TABLE, _ID, self.id),
-                (META_TABLE, _EPOCH, self.epoch.to_bytes(8, "big")),
+                epoch_row(self.epoch),
             ),
         )
+
+
+def epoch_row(epoch: int) -> tuple[str, bytes, bytes]:
+    """The row that makes the next start's epoch greater than this."""
+    return META_TABLE, _EPOCH, epoch.to_bytes(8, "big")
 
 
 def next_start(

@@ -39,6 +39,7 @@ from lashup.kv.replica import (
 )
 from lashup.machine import Address, NodeId, Persist, Send, Transmit
 from lashup.membership import (
+    Changed,
     MemberEvent,
     NodeRecord,
     Remember,
@@ -331,6 +332,10 @@ class Node:
                 case RiderHeard(_, address, rider):
                     root = int.from_bytes(rider[:8], "big")
                     self.kv.hear_digest(root, address, now=now)
+                case Changed(member) if member.id == self.id:
+                    # Somebody knew a later life of ours; the next start must be later.
+                    effects.append(self._savings.epoch(member.epoch))
+                    effects.append(effect)
                 case Remember(records):
                     effects.append(self._savings.members(records))
                 case Delivered(topic, _, payload) if topic == _KV_TOPIC:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lashup.identity import epoch_row
 from lashup.kv.replica import Save
 from lashup.kv.store import Write
 from lashup.machine import Persist
@@ -62,6 +63,11 @@ class Savings:
             tuple((MEMBER_TABLE, node, record) for node, record in kept.items()),
             tuple((MEMBER_TABLE, node) for node in gone),
         )
+
+    def epoch(self, epoch: int) -> Persist:
+        """This node's own epoch is now this."""
+        self._ticket += 1
+        return Persist(self._ticket, (epoch_row(epoch),))
 
     def take(self, ticket: int) -> Saving | None:
         """The write that waited for a ticket, None when nobody did."""
