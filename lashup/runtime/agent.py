@@ -369,13 +369,14 @@ def _damage(config: NodeConfig) -> Iterator[None]:
 
 @contextmanager
 def _single_errors() -> Iterator[None]:
-    """One error in a task group is that error, not a group of one."""
+    """One error in a task group is that error, not a group of one.
+
+    A group of the user's own is one error, and comes out as it was raised.
+    """
     try:
         yield
     except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        if error is group:
+        if len(group.exceptions) > 1:
             raise
+        error = group.exceptions[0]
         raise error from error.__cause__

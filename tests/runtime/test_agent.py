@@ -248,6 +248,21 @@ def test_an_error_of_the_user_is_not_wrapped(backend: str) -> None:
     run(backend, main)
 
 
+def test_a_group_of_errors_of_the_user_comes_out_as_it_was_raised(
+    backend: str,
+) -> None:
+    error = ExceptionGroup("the user's", [ZeroDivisionError()])
+
+    async def main() -> None:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with open_node(config("a")):
+                raise error
+
+        assert caught.value is error
+
+    run(backend, main)
+
+
 def test_a_disk_that_fails_stops_the_node_with_its_error(backend: str) -> None:
     class Failing(MemoryStorage):
         commits = 0
