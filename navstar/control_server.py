@@ -125,16 +125,19 @@ def _listen(path: Path) -> tuple[trio.SocketListener, int]:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # The mask is the process', but at this point of the start there is one thread.
     # A chmod after the bind would leave a moment in which anybody can connect.
-    mask = os.umask(0o177)
+    # Not for the directory: without x nobody but root could pass it.
+    mask: int | None = None
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        mask = os.umask(0o177)
         sock.bind(str(path))
         sock.listen(MAX_CLIENTS)
     except OSError as error:
         sock.close()
         raise ControlError(f"{path}: {error.strerror or error}") from None
     finally:
-        os.umask(mask)
+        if mask is not None:
+            os.umask(mask)
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
     return listener, os.stat(path).st_ino
 

@@ -83,6 +83,17 @@ async def test_only_the_owner_may_open_the_socket(path: Path, parrot: Parrot) ->
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
+async def test_directories_on_the_way_to_the_socket_can_be_passed(
+    tmp_path: Path, nursery
+) -> None:
+    deep = tmp_path / "run" / "navstar" / "navstar.sock"
+
+    await nursery.start(serve_control, deep, Parrot())
+
+    for directory in (deep.parent, deep.parent.parent):
+        assert stat.S_IMODE(os.stat(directory).st_mode) & 0o700 == 0o700
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
