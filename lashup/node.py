@@ -26,7 +26,7 @@ from typing import TypeAlias
 from lashup.config import NodeConfig
 from lashup.crdt.field import Key
 from lashup.crdt.writer import Operation
-from lashup.errors import MalformedDatagram
+from lashup.errors import MalformedDatagram, UsageError
 from lashup.identity import Identity
 from lashup.inbox import Inbox
 from lashup.kv.replica import (
@@ -266,6 +266,8 @@ class Node:
         Raises:
             UsageError: A reserved topic, or a payload that is too long.
         """
+        if topic.startswith(RESERVED_TOPICS):
+            raise UsageError(f"topics that start with {RESERVED_TOPICS} are lashup's")
         effects: list[Effect] = []
         sends = self.multicast.send(topic, payload, view=self._view, now=now)
         self._take(Channel.MULTICAST, sends, effects, now=now)

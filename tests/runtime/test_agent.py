@@ -228,6 +228,15 @@ def test_a_multicast_reaches_every_listener_once(backend: str) -> None:
     run(backend, main)
 
 
+def test_a_topic_of_ours_is_refused_to_users(backend: str) -> None:
+    async def main() -> None:
+        async with open_node(config("a")) as a:
+            with pytest.raises(lashup.UsageError, match="lashup/"):
+                await a.multicast("lashup/kv", b"no delta")
+
+    run(backend, main)
+
+
 def test_a_write_that_is_too_large_changes_nothing(backend: str) -> None:
     async def main() -> None:
         async with open_node(config("a")) as a:
