@@ -93,11 +93,12 @@ class Table:
         try:
             self._carry_out(effects)
             await waiter.wait()
+            if update not in self._visible:
+                raise NodeClosed("the node stopped before the write was visible")
         finally:
+            # Also when the call was cancelled after the write had become visible.
             del self._waiters[update]
-        if update not in self._visible:
-            raise NodeClosed("the node stopped before the write was visible")
-        self._visible.discard(update)
+            self._visible.discard(update)
         return self.get(key)
 
     def get(self, key: Key) -> MapView:
