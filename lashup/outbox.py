@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from lashup.machine import Address, Transmit
 from lashup.wire.envelope import Seal
 from lashup.wire.fragments import split
@@ -48,24 +46,27 @@ class Outbox:
         for part in split(self._message_id, message, self.payload):
             frames.append((FRAGMENT_CHANNEL, part))
 
-    def seal_all(self) -> Iterator[Transmit]:
+    def seal_all(self) -> list[Transmit]:
         """Every message that waits, in order per destination, in few datagrams."""
+        if not self._waiting:
+            return []
         waiting, self._waiting = self._waiting, {}
-        for to, frames in waiting.items():
-            for together in self._packed(frames):
-                yield Transmit(to, self._seal.seal(pack_frames(together)))
+        return [
+            Transmit(to, self._seal.seal(pack_frames(together)))
+            for to, frames in waiting.items()
+            for together in self._packed(frames)
+        ]
 
-    def _packed(
-        self, frames: list[tuple[int, bytes]]
-    ) -> Iterator[list[tuple[int, bytes]]]:
-        together: list[tuple[int, bytes]] = []
+    def _packed(self, frames: list[tuple[int, bytes]]) -> list[list[tuple[int, bytes]]]:
+        if len(frames) == 1:
+            return [frames]
+        packed: list[list[tuple[int, bytes]]] = [[]]
         used = 0
         for channel, payload in frames:
             size = len(payload) + FRAME_OVERHEAD
-            if together and used + size > self._room:
-                yield together
-                together, used = [], 0
-            together.append((channel, payload))
+            if packed[-1] and used + size > self._room:
+                packed.append([])
+                used = 0
+            packed[-1].append((channel, payload))
             used += size
-        if together:
-            yield together
+        return packed

@@ -59,11 +59,11 @@ class Dissemination:
         chosen: list[tuple[NodeId, bytes, int]] = []
         passed_over = 0
         for level, updates in enumerate(self._levels):
-            for node in reversed(updates):
-                size = len(updates[node]) + _FRAMING
+            for node, update in reversed(updates.items()):
+                size = len(update) + _FRAMING
                 if size <= budget:
                     budget -= size
-                    chosen.append((node, updates[node], level))
+                    chosen.append((node, update, level))
                 else:
                     passed_over += 1
                     if passed_over > _PASSED_OVER:
@@ -72,13 +72,15 @@ class Dissemination:
                 break
         # The newest goes in last, so that it stays the newest of its new level.
         for node, update, level in reversed(chosen):
-            self.discard(node)
+            del self._levels[level][node]
             if level + 1 < limit:
                 self._insert(node, update, level + 1)
+            else:
+                del self._level_of[node]
         return [update for _, update, _ in chosen]
 
     def _insert(self, node: NodeId, update: bytes, level: int) -> None:
-        while len(self._levels) <= level:
+        if level == len(self._levels):
             self._levels.append({})
         self._levels[level][node] = update
         self._level_of[node] = level

@@ -48,8 +48,8 @@ class MemberList:
         self._live: list[NodeId] = []
         self._alive_count = 0
         self._live_view: tuple[NodeId, ...] | None = None
-        self._at: dict[Address, set[NodeId]] = {}
-        self._named: dict[str, set[NodeId]] = {}
+        self._at: dict[Address, tuple[NodeId, ...]] = {}
+        self._named: dict[str, tuple[NodeId, ...]] = {}
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._members.values())
@@ -87,30 +87,31 @@ class MemberList:
 
     def put(self, member: Member) -> None:
         """Replace what is known of a node."""
-        known = self._members.get(member.id)
-        if known is not None:
-            self._unindex(known)
-        self._members[member.id] = member
+        node, known = member.id, self._members.get(member.id)
+        self._members[node] = member
         self._alive_count += member.liveness is Liveness.ALIVE
-        self.reaped.pop(member.id, None)
+        if known is not None:
+            self._alive_count -= known.liveness is Liveness.ALIVE
+        if known is None or known.record is not member.record:
+            if known is not None:
+                self._unindex(known)
+            self._index(member)
+        self.reaped.pop(node, None)
         if member.liveness.is_live:
             if known is None or not known.liveness.is_live:
-                insort(self._live, member.id)
+                insort(self._live, node)
                 self._live_view = None
             if self._differs(known, member):
                 record_hash = keyed_hash(self._hash_key, member.record.encoded)
-                self.summary.put(member.id, record_hash)
+                self.summary.put(node, record_hash)
         elif known is not None and known.liveness.is_live:
-            del self._live[bisect_left(self._live, member.id)]
+            del self._live[bisect_left(self._live, node)]
             self._live_view = None
-            self.summary.discard(member.id)
+            self.summary.discard(node)
         if member.liveness is Liveness.DOWN:
-            self.down[member.id] = None
+            self.down[node] = None
         else:
-            self.down.pop(member.id, None)
-        for address in member.addresses:
-            self._at.setdefault(address, set()).add(member.id)
-        self._named.setdefault(member.name, set()).add(member.id)
+            self.down.pop(node, None)
 
     def reap(self, node: NodeId) -> Member:
         """Forget a member that is down or has left, but not that its life is over.
@@ -119,6 +120,7 @@ class MemberList:
         altogether.
         """
         member = self._members.pop(node)
+        self._alive_count -= member.liveness is Liveness.ALIVE
         self._unindex(member)
         self.down.pop(node, None)
         self.reaped[node] = member
@@ -140,11 +142,11 @@ class MemberList:
 
     def at_address(self, address: Address) -> list[Member]:
         """The members that say they listen there, in order of their ids."""
-        return [self._members[node] for node in sorted(self._at.get(address, ()))]
+        return [self._members[node] for node in self._at.get(address, ())]
 
     def named(self, name: str) -> list[Member]:
         """The members of one name, in order of their ids."""
-        return [self._members[node] for node in sorted(self._named.get(name, ()))]
+        return [self._members[node] for node in self._named.get(name, ())]
 
     def sample(
         self, count: int, *, without: frozenset[NodeId], rng: Random
@@ -169,8 +171,12 @@ class MemberList:
             return True
         return known.record != member.record
 
+    def _index(self, member: Member) -> None:
+        for address in member.addresses:
+            _add(self._at, address, member.id)
+        _add(self._named, member.name, member.id)
+
     def _unindex(self, member: Member) -> None:
-        self._alive_count -= member.liveness is Liveness.ALIVE
         for address in member.addresses:
             _remove(self._at, address, member.id)
         _remove(self._named, member.name, member.id)
@@ -180,9 +186,13 @@ def _is_v6(address: Address) -> bool:
     return ":" in address[0]
 
 
-def _remove(index: dict[KeyT, set[NodeId]], key: KeyT, node: NodeId) -> None:
-    nodes = index.get(key)
-    if nodes is not None:
-        nodes.discard(node)
-        if not nodes:
-            del index[key]
+def _add(index: dict[KeyT, tuple[NodeId, ...]], key: KeyT, node: NodeId) -> None:
+    # Nearly always the only one; sorted, so that the order shows no history.
+    there = index.get(key)
+    index[key] = (node,) if there is None else tuple(sorted({*there, node}))
+
+
+def _remove(index: dict[KeyT, tuple[NodeId, ...]], key: KeyT, node: NodeId) -> None:
+    left = tuple(other for other in index.pop(key, ()) if other != node)
+    if left:
+        index[key] = left

@@ -246,12 +246,12 @@ def packet_untrusted(payload: bytes, *, known: Container[bytes]) -> Packet | Non
     record = None if encoded is None else record_untrusted(encoded)
     if record is not None and record.id != header.sender:
         raise MalformedDatagram("introduces somebody else than the sender")
-    gossip = tuple(
-        (update, belief_untrusted(update))
-        for update in (bytes_untrusted(u, None) for u in fields_untrusted(fields[7], 0))
-        if update not in known
-    )
-    return Packet(header, gossip, message, record)
+    gossip: list[tuple[bytes, Belief]] = []
+    for each in fields_untrusted(fields[7], 0):
+        update = bytes_untrusted(each, None)
+        if update not in known:
+            gossip.append((update, belief_untrusted(update)))
+    return Packet(header, tuple(gossip), message, record)
 
 
 def _message_untrusted(
