@@ -16,7 +16,7 @@ from navstar.allocation import Allocation, IpAddress
 from navstar.config import Config, ReconcileSection
 from navstar.farewell import answer_farewells
 from navstar.kernel_side import Inputs, KernelSide
-from navstar.line import KEY_PREFIX
+from navstar.line import KEY_PREFIX, Line
 from navstar.line_table import LineTable
 from navstar.notices import Notices, said
 from navstar.publish import Speaker
@@ -133,6 +133,11 @@ class Agent:
                 if self.table.lines is not before:
                     self.publisher.look()
                     self.reconciler.trigger(Cause.TABLE)
+
+    def lines_now(self) -> tuple[Line, ...]:
+        """Every line of the table, also those that nobody was told of yet."""
+        self._read_table()
+        return self.table.lines
 
     def _read_table(self) -> None:
         for key in self.node.kv.keys((*KEY_PREFIX, ANY)):

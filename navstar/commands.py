@@ -78,12 +78,19 @@ class Commands:
 
     async def _leave(self) -> Reply:
         """Withdraw, make sure that it was heard, go down, say goodbye."""
-        agent = self._agent
         if self._is_leaving:
             raise ControlError("this agent is leaving already")
         self._is_leaving = True
+        try:
+            return await self._say_goodbye()
+        finally:
+            # The kernel may have refused to be asked: then it can be tried again.
+            self._is_leaving = self._has_left
+
+    async def _say_goodbye(self) -> Reply:
+        agent = self._agent
         agent.log.info("leaving for good")
-        withdrawn = await agent.publisher.fall_silent(lambda: agent.table.lines)
+        withdrawn = await agent.publisher.fall_silent(agent.lines_now)
         is_heard = await wait_until_heard(agent.node, rng=agent.rng)
         reply = await self._down()
         await agent.node.leave()

@@ -63,6 +63,7 @@ class Publisher:
         self._period = period
         self._wanted = trio.Event()
         self._is_silent = False
+        self._writing = trio.Lock()
 
     def look(self) -> None:
         """Something changed that what we say may depend on."""
@@ -78,12 +79,18 @@ class Publisher:
                 await self._wanted.wait()
 
     async def fall_silent(self, present: Callable[[], tuple[Line, ...]]) -> int:
-        """Withdraw everything this agent says, for good. Returns how many lines."""
+        """Withdraw everything this agent says, for good. Returns how many lines.
+
+        Args:
+            present: Every line of the table, as of the moment of the call.
+        """
         self._is_silent = True
-        withdrawn = withdrawal_of_all(present(), node=self._node.id.hex())
-        for change in withdrawn:
-            await self._carry_out(change)
-        return len(withdrawn)
+        # A write that is on its way would come after what takes it back.
+        async with self._writing:
+            withdrawn = withdrawal_of_all(present(), node=self._node.id.hex())
+            for change in withdrawn:
+                await self._carry_out(change)
+            return len(withdrawn)
 
     async def _set_right(self) -> bool:
         speech = None if self._is_silent else self._speech()
@@ -93,14 +100,14 @@ class Publisher:
         found = changes(
             wanted, speech.present, speaker=speech.speaker, alive=self._alive(speech)
         )
-        for change in found:
-            if self._is_silent:
-                break
-            try:
-                await self._carry_out(change)
-            except Overloaded:
-                self._wanted.set()  # The disk is behind: after the rest, again.
-                break
+        try:
+            for change in found:
+                async with self._writing:
+                    if self._is_silent:
+                        break
+                    await self._carry_out(change)
+        except Overloaded:
+            self._wanted.set()  # The disk is behind: after the rest, again.
         return bool(found)
 
     def _alive(self, speech: Speech) -> set[str]:
