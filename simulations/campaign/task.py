@@ -104,9 +104,12 @@ def all_parameters(scenario: str, chosen: Mapping[str, Value]) -> dict[str, Valu
 
 
 def seeds_text(seeds: Iterable[int]) -> str:
-    """Seeds as `--seeds` takes them: a range where they are one."""
-    numbers = sorted(seeds)
-    first, last = numbers[0], numbers[-1]
-    if numbers == list(range(first, last + 1)):
-        return f"{first}-{last}"
-    return ",".join(map(str, numbers))
+    """Seeds as `--seeds` takes them, with ranges for those that follow each other."""
+    stretches: list[list[int]] = []
+    for seed in sorted(seeds):
+        if stretches and seed == stretches[-1][-1] + 1:
+            stretches[-1].append(seed)
+        else:
+            stretches.append([seed])
+    # A number alone would mean the seeds up to it.
+    return ",".join(f"{stretch[0]}-{stretch[-1]}" for stretch in stretches)
