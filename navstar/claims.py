@@ -8,21 +8,26 @@ families is one *identity*: addresses that belong together. Two claims agree whe
 sharing one address, they share all that both have; that makes the v4 and v6 lines of
 one agent agree, and those of an agent that came back under a new node id.
 
-The cost is a few dictionary look-ups and one bisection per claim.
+The cost is a few dictionary look-ups and one bisection per claim. IP addresses are
+bytes here: they are looked up again and again, and bytes are hashed quickly.
+`navstar.settlement` keeps the answer up to date as claims come and go.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TypeAlias
 
-from navstar.allocation import IpAddress, Network
+from navstar.allocation import Network
 
 #: What it is ("VTEP address", "MAC", "agent address"), and where: link and family.
 IdentityField: TypeAlias = tuple[str, str]
-Identity: TypeAlias = Mapping[IdentityField, IpAddress | str]
+#: An IP address packed, or a MAC as text.
+IdentityValue: TypeAlias = bytes | str
+Identity: TypeAlias = Mapping[IdentityField, IdentityValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Claim:
     """What one line claims.
 
     Attributes:
-        overlay: The overlay's subnet.
+        overlay: The overlay's subnet, as text.
         identity: The addresses it claims, each under what it is and where.
         block: The agent's block of the overlay.
         node: Id of the claimant.
@@ -38,7 +43,7 @@ class Claim:
         claimed_at: Hybrid timestamp; the older one wins.
     """
 
-    overlay: Network
+    overlay: str
     identity: Identity
     block: Network
     node: str
@@ -80,20 +85,18 @@ class _Holder:
     """One identity that was granted, and whose it was first."""
 
     first: Claim
-    identity: dict[IdentityField, IpAddress | str] = field(default_factory=dict)
-    blocks: dict[int, Network] = field(default_factory=dict)
+    identity: dict[IdentityField, IdentityValue] = field(default_factory=dict)
+    blocks: dict[str, Network] = field(default_factory=dict)
 
 
-class _Ledger:
-    """What has been granted so far."""
+class Ledger:
+    """What has been granted so far. Claims must come in the order of their `age`."""
 
     def __init__(self) -> None:
-        self._holders: dict[tuple[IdentityField, IpAddress | str], _Holder] = {}
-        # Overlays by number: hashing a network costs more than all the rest.
-        self._overlays: dict[Network, int] = {}
+        self._holders: dict[tuple[IdentityField, IdentityValue], _Holder] = {}
         # Per overlay the granted blocks, disjoint, by first address.
-        self._blocks: dict[int, list[tuple[int, int]]] = {}
-        self._block_holders: dict[tuple[int, int], _Holder] = {}
+        self._blocks: dict[str, list[tuple[int, int]]] = {}
+        self._block_holders: dict[tuple[str, int], _Holder] = {}
 
     def grant(self, claim: Claim) -> Conflict | None:
         """Enter the claim, or return what it contradicts."""
@@ -103,76 +106,64 @@ class _Ledger:
             if found is None:
                 continue
             if holder not in (None, found) or not _agree(found.identity, claim):
-                return _conflict(item[0][0], item[1], found, claim)
+                return _conflict(item[0][0], shown(item[1]), found, claim)
             holder = found
-        overlay = self._overlays.setdefault(claim.overlay, len(self._overlays))
+        overlay = claim.overlay
         rival = self._rival_for_block(overlay, claim.block)
         if rival is not None and rival is not holder:
-            return _conflict("block", claim.block, rival, claim)
+            return _conflict("block", str(claim.block), rival, claim)
         held = holder.blocks.get(overlay) if holder else None
         if holder and held not in (None, claim.block):
             what, value = next(iter(claim.identity.items()))
-            return _conflict(what[0], value, holder, claim)
+            return _conflict(what[0], shown(value), holder, claim)
         self._enter(claim, holder or _Holder(claim), overlay)
         return None
 
-    def _rival_for_block(self, overlay: int, block: Network) -> _Holder | None:
+    def _rival_for_block(self, overlay: str, block: Network) -> _Holder | None:
         """Who holds a block that overlaps, if anybody."""
         spans = self._blocks.setdefault(overlay, [])
-        first, last = _span(block)
+        first, last = span(block)
         at = bisect_left(spans, (first, first))
         for start, end in spans[max(at - 1, 0) : at + 1]:
             if start <= last and first <= end:
                 return self._block_holders[overlay, start]
         return None
 
-    def _enter(self, claim: Claim, holder: _Holder, overlay: int) -> None:
+    def _enter(self, claim: Claim, holder: _Holder, overlay: str) -> None:
         holder.identity.update(claim.identity)
         for item in claim.identity.items():
             self._holders[item] = holder
         if overlay not in holder.blocks:
             holder.blocks[overlay] = claim.block
-            span = _span(claim.block)
-            insort(self._blocks[overlay], span)
-            self._block_holders[overlay, span[0]] = holder
+            addresses = span(claim.block)
+            insort(self._blocks[overlay], addresses)
+            self._block_holders[overlay, addresses[0]] = holder
 
 
-def settle(claims: Iterable[Claim]) -> tuple[tuple[Claim, ...], tuple[Conflict, ...]]:
-    """Grant the claims that stand, oldest first, and say which do not.
-
-    Those granted are the very objects that came in.
-
-    The answer does not depend on the order of `claims`.
-    """
-    ledger, granted, conflicts = _Ledger(), [], []
-    for claim in sorted(claims, key=_age):
-        conflict = ledger.grant(claim)
-        if conflict is None:
-            granted.append(claim)
-        else:
-            conflicts.append(conflict)
-    return tuple(granted), tuple(conflicts)
+def age(claim: Claim) -> tuple[int, str, str]:
+    """Sorts claims as they are to be granted, alike on every agent."""
+    return claim.claimed_at, claim.node, claim.overlay
 
 
-def _age(claim: Claim) -> tuple[int, str, int, int, int]:
-    overlay = claim.overlay
-    start = int(overlay.network_address)
-    return claim.claimed_at, claim.node, overlay.version, start, overlay.prefixlen
+def shown(value: IdentityValue) -> str:
+    """The address as people write it."""
+    return value if isinstance(value, str) else str(ip_address(value))
+
+
+def span(block: Network) -> tuple[int, int]:
+    """The first and the last address of a block, as numbers."""
+    return int(block.network_address), int(block.broadcast_address)
 
 
 def _agree(held: Identity, claim: Claim) -> bool:
     return all(held.get(what, value) == value for what, value in claim.identity.items())
 
 
-def _span(block: Network) -> tuple[int, int]:
-    return int(block.network_address), int(block.broadcast_address)
-
-
-def _conflict(what: str, value: object, holder: _Holder, claim: Claim) -> Conflict:
+def _conflict(what: str, value: str, holder: _Holder, claim: Claim) -> Conflict:
     return Conflict(
         what=what,
-        value=str(value),
-        overlay=str(claim.overlay),
+        value=value,
+        overlay=claim.overlay,
         winner=holder.first.node,
         winner_name=holder.first.name,
         loser=claim.node,

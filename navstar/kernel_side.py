@@ -15,7 +15,7 @@ from navstar.allocation import Allocation, IpAddress
 from navstar.diff import Delete, Op, Put, diff, without_links
 from navstar.errors import NavstarError
 from navstar.line import Line
-from navstar.overlay import Desired, Underlay, desired_rows
+from navstar.overlay import Desired, DesiredState, Underlay
 from navstar.overlay_backend import (
     Applied,
     Kernel,
@@ -106,7 +106,7 @@ class KernelSide:
         self._table = table
         self._rule_priority = rule_priority
         self._kernel: Kernel | None = None
-        self._desired: tuple[Inputs, Underlay, Desired] | None = None
+        self._desired: tuple[tuple[object, ...], DesiredState] | None = None
 
     def look(self, inputs: Inputs, *, now: float) -> Look:
         """See what a pass has to do.
@@ -173,26 +173,18 @@ class KernelSide:
         return self._asking(ask)
 
     def _desired_rows(self, inputs: Inputs, underlay: Underlay) -> Desired:
-        """Worked out anew only when something it depends on is another."""
-        if self._desired is not None:
-            before, ground, desired = self._desired
-            unchanged = (
-                before.lines is inputs.lines
-                and before.allocation is inputs.allocation
-                and ground == underlay
+        """Worked out from what has changed since the last look."""
+        about = inputs.allocation, underlay, inputs.me
+        if self._desired is None or self._desired[0] != about:
+            state = DesiredState(
+                inputs.allocation,
+                underlay=underlay,
+                me=inputs.me,
+                table=self._table,
+                rule_priority=self._rule_priority,
             )
-            if unchanged:
-                return desired
-        desired = desired_rows(
-            inputs.allocation,
-            inputs.lines,
-            underlay=underlay,
-            me=inputs.me,
-            table=self._table,
-            rule_priority=self._rule_priority,
-        )
-        self._desired = inputs, underlay, desired
-        return desired
+            self._desired = about, state
+        return self._desired[1].follow(inputs.lines)
 
     def _asking(self, question: Callable[[Kernel], AnswerT]) -> AnswerT:
         """Ask the kernel; a socket that fails is not used again."""

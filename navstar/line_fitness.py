@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from navstar.allocation import Interface, IpAddress, Network
-from navstar.claims import Claim, IdentityField
+from navstar.claims import Claim, IdentityField, IdentityValue
 from navstar.line import Line
 from navstar.tables import Link, is_unicast_mac
 
@@ -95,6 +95,10 @@ def _is_host(address: IpAddress) -> bool:
     )
 
 
+#: Overlays are few, and named by every line.
+text_of = lru_cache(maxsize=1 << 10)(str)
+
+
 @dataclass(frozen=True, slots=True)
 class LineClaim(Claim):
     """The claim of a fitting line, with the line and this agent's place beside it."""
@@ -106,7 +110,7 @@ class LineClaim(Claim):
 def claim_of(line: Line, place: Place) -> LineClaim:
     """What a fitting line claims."""
     return LineClaim(
-        overlay=line.overlay,
+        overlay=text_of(line.overlay),
         identity=identity(
             place,
             vtep=line.vtep.ip,
@@ -128,17 +132,17 @@ def identity(
     vtep: IpAddress,
     mac: str,
     agent: tuple[IpAddress | None, ...],
-) -> dict[IdentityField, IpAddress | str]:
+) -> dict[IdentityField, IdentityValue]:
     """The addresses of one agent, each under what it is and where it counts.
 
     A VTEP address and a MAC count on their link; an agent's address everywhere.
     """
     name = place.link.name
-    found: dict[IdentityField, IpAddress | str] = {
-        ("VTEP address", f"{name}/{vtep.version}"): vtep,
+    found: dict[IdentityField, IdentityValue] = {
+        ("VTEP address", f"{name}/{vtep.version}"): vtep.packed,
         ("MAC", name): mac,
     }
     for address in agent:
         if address is not None:
-            found["agent address", str(address.version)] = address
+            found["agent address", str(address.version)] = address.packed
     return found

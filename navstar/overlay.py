@@ -2,10 +2,14 @@
 
 Theory of operation. The allocation gives what does not depend on others: link,
 addresses, rules. Each line of another agent that fits (`navstar.line_fitness`) makes
-a claim; `navstar.claims` settles whose stand; each granted claim becomes neighbour,
+a claim; `navstar.settlement` says whose stand; each granted claim becomes neighbour,
 FDB row, the route to its block in main and the route to the agent's own address in
-table 42. What does not fit is skipped alone and shown with the reason; it never
-stops the others.
+table 42 (`navstar.peer_rows`). What does not fit is skipped alone and shown with the
+reason; it never stops the others.
+
+Of a thousand agents one changes. So `DesiredState` keeps what it worked out and
+follows the difference. Law: whatever came before, it says what it would have said
+had it seen the latest lines only.
 
 The underlay is one family, that of `Underlay.agent_ip`: a VXLAN device carries no
 other. Both overlay families ride on it, and each stands without the other.
@@ -13,34 +17,35 @@ other. Both overlay families ride on it, and each stands without the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from navstar.allocation import Allocation, IpAddress, Network, Skipped
-from navstar.claims import Claim, Conflict, IdentityField, settle
+from navstar.allocation import Allocation, Skipped
+from navstar.claims import (
+    Claim,
+    Conflict,
+    IdentityField,
+    IdentityValue,
+    age,
+    shown,
+)
 from navstar.line import Line
 from navstar.line_fitness import (
     LineClaim,
-    Place,
-    agent_address,
     claim_of,
     identity,
     misfit,
+    text_of,
 )
-from navstar.own_ground import Ground, Underlay, own_ground
-from navstar.tables import (
-    MAIN_TABLE,
-    OVERLAY_TABLE,
-    RULE_PRIORITY,
-    Fdb,
-    Neighbour,
-    Route,
-    Row,
-)
+from navstar.own_ground import Underlay, own_ground
+from navstar.peer_rows import PeerRows, metric_of
+from navstar.settlement import ClaimKey, Settlement
+from navstar.tables import OVERLAY_TABLE, RULE_PRIORITY, Row
 
 __all__ = [
     "Conflict",
     "Desired",
+    "DesiredState",
     "SkippedLine",
     "Underlay",
     "desired_rows",
@@ -101,148 +106,182 @@ def desired_rows(
         table: Where the routes to the agents' own addresses go.
         rule_priority: Of the rules that lead there.
     """
-    ground = own_ground(allocation, underlay, table=table, rule_priority=rule_priority)
-    lines = tuple(lines)
-    mine = tuple(line for line in lines if line.node == me)
-    others = (line for line in lines if line.node != me)
-    theirs, skipped = _fitting(others, ground.places)
-    ours = _own_claims(mine, ground, underlay, me)
-    granted, conflicts = settle((*ours, *theirs))
-    own = _own_identity(ours, underlay)
-    programmed: list[LineClaim] = []
-    for claim in granted:
-        if isinstance(claim, LineClaim):
-            taken = _takes_ours(claim, own)
-            if taken is None:
-                programmed.append(claim)
-            else:
-                skipped.append(_skipped(claim.line, taken))
-    rows = _rows_of(programmed, table)
-    return Desired(
-        rows=frozenset(ground.rows | rows),
-        skipped=tuple(sorted(skipped, key=str)),
-        conflicts=conflicts,
-        unusable=ground.unusable,
-        own=len(mine),
-        agents=frozenset(claim.node for claim in programmed),
+    state = DesiredState(
+        allocation, underlay=underlay, me=me, table=table, rule_priority=rule_priority
     )
+    return state.follow(lines)
 
 
-def metric_of(vtep: IpAddress) -> int:
-    """The metric of all routes to the agent behind a VTEP address: 1 to 65,536.
+class DesiredState:
+    """The rows that this agent's kernel should have, as lines come and go.
 
-    Measured on kernel 6.18: IPv4 routes that differ only in their gateway share one
-    hash chain, so that adding 10,000 takes 1.3 s; with metrics that differ, 45 ms.
-    It follows from the address alone, so that it is the same after every restart.
+    Args:
+        allocation: As for `desired_rows`.
+        underlay: As for `desired_rows`.
+        me: As for `desired_rows`.
+        table: As for `desired_rows`.
+        rule_priority: As for `desired_rows`.
     """
-    return 1 + (int(vtep) & 0xFFFF)
 
-
-def _fitting(
-    lines: Iterable[Line], places: Mapping[Network, Place]
-) -> tuple[Iterable[LineClaim], list[SkippedLine]]:
-    """What lines claim that can give rows, one per node and overlay; the others."""
-    fitting: dict[tuple[str, int], LineClaim] = {}
-    skipped: list[SkippedLine] = []
-    for line in lines:
-        place = places.get(line.overlay)
-        reason = misfit(line, place) if place else "this agent is not in the overlay"
-        if place is None or reason is not None:
-            skipped.append(_skipped(line, str(reason)))
-            continue
-        key, claim = (line.node, id(place)), claim_of(line, place)
-        other = fitting.get(key)
-        if other is not None:
-            # What an agent says last of itself replaces what it said before.
-            claim, other = sorted((claim, other), key=_newest_first)
-            skipped.append(_skipped(other.line, "the agent published a newer line"))
-        fitting[key] = claim
-    return fitting.values(), skipped
-
-
-def _newest_first(claim: LineClaim) -> tuple[int, str]:
-    return -claim.claimed_at, str(claim.line)
-
-
-def _own_claims(
-    mine: Iterable[Line], ground: Ground, underlay: Underlay, me: str
-) -> tuple[Claim, ...]:
-    """What this agent claims by its allocation, as old as its lines are."""
-    published = {line.overlay: line for line in mine}
-    claims = []
-    for network, place in ground.places.items():
-        line = published.get(network)
-        claims.append(
-            Claim(
-                overlay=network,
-                identity=identity(
-                    place,
-                    vtep=place.vtep.ip,
-                    mac=place.link.mac,
-                    agent=(underlay.agent_ip,),
-                ),
-                block=place.block,
-                node=me,
-                name=line.name if line else "this agent",
-                claimed_at=line.claimed_at if line else _NOT_YET,
-            )
+    def __init__(
+        self,
+        allocation: Allocation,
+        *,
+        underlay: Underlay,
+        me: str,
+        table: int = OVERLAY_TABLE,
+        rule_priority: int = RULE_PRIORITY,
+    ) -> None:
+        self._me = me
+        self._underlay = underlay
+        self._ground = own_ground(
+            allocation, underlay, table=table, rule_priority=rule_priority
         )
-    return tuple(claims)
+        self._places = {
+            text_of(net): place for net, place in self._ground.places.items()
+        }
+        # The lines of the latest call by identity: they never change, and comparing
+        # them field by field costs more than all the rest.
+        self._lines: dict[int, Line] = {}
+        self._said: dict[ClaimKey, dict[int, Line]] = {}
+        self._unfit: dict[ClaimKey, tuple[SkippedLine, ...]] = {}
+        self._taking_ours: dict[ClaimKey, SkippedLine] = {}
+        self._settlement = Settlement()
+        self._peers = PeerRows(table)
+        ours = {(me, overlay): self._own_claim(overlay) for overlay in self._places}
+        self._own = _own_identity(ours.values(), underlay)
+        self._settlement.change(ours)
+        self._desired = self._conclusion()
+
+    def follow(self, lines: Iterable[Line]) -> Desired:
+        """The rows, now that these are all the lines of the table.
+
+        Costs as much as differs from the lines of the call before, if those that are
+        the same are the same objects.
+        """
+        now = {id(line): line for line in lines}
+        gone, new = self._lines.keys() - now.keys(), now.keys() - self._lines.keys()
+        if not (gone or new):
+            return self._desired
+        touched: set[ClaimKey] = set()
+        for number in gone:
+            touched.add(self._unsay(number, self._lines[number]))
+        for number in new:
+            touched.add(self._say(number, now[number]))
+        self._lines = now
+        claims = {key: self._claim(key) for key in touched}
+        for key in self._settlement.change(claims):
+            self._peers.program(key, self._programmed(key))
+        self._desired = self._conclusion()
+        return self._desired
+
+    def _say(self, number: int, line: Line) -> ClaimKey:
+        key = line.node, text_of(line.overlay)
+        self._said.setdefault(key, {})[number] = line
+        return key
+
+    def _unsay(self, number: int, line: Line) -> ClaimKey:
+        key = line.node, text_of(line.overlay)
+        said = self._said[key]
+        del said[number]
+        if not said:
+            del self._said[key]
+        return key
+
+    def _claim(self, key: ClaimKey) -> Claim | None:
+        """What a node claims in an overlay by its lines there, if anything."""
+        node, overlay = key
+        if node == self._me:
+            return self._own_claim(overlay) if overlay in self._places else None
+        place, fitting, unfit = self._places.get(overlay), [], []
+        for line in self._said.get(key, {}).values():
+            reason = (
+                misfit(line, place) if place else "this agent is not in the overlay"
+            )
+            if reason is None:
+                fitting.append(line)
+            else:
+                unfit.append(_skipped(line, reason))
+        if len(fitting) > 1:
+            fitting.sort(key=_newest_first)
+        # What an agent says last of itself replaces what it said before.
+        unfit += [_skipped(x, "the agent published a newer line") for x in fitting[1:]]
+        self._unfit.pop(key, None)
+        if unfit:
+            self._unfit[key] = tuple(unfit)
+        return claim_of(fitting[0], place) if place and fitting else None
+
+    def _own_claim(self, overlay: str) -> Claim:
+        """What this agent claims by its allocation, as old as its line is."""
+        place = self._places[overlay]
+        lines = self._said.get((self._me, overlay), {}).values()
+        line = min(lines, key=_newest_first, default=None)
+        return Claim(
+            overlay=overlay,
+            identity=identity(
+                place,
+                vtep=place.vtep.ip,
+                mac=place.link.mac,
+                agent=(self._underlay.agent_ip,),
+            ),
+            block=place.block,
+            node=self._me,
+            name=line.name if line else "this agent",
+            claimed_at=line.claimed_at if line else _NOT_YET,
+        )
+
+    def _programmed(self, key: ClaimKey) -> LineClaim | None:
+        """The claim, if rows should lead to who made it."""
+        self._taking_ours.pop(key, None)
+        claim = self._settlement.claims.get(key)
+        if not isinstance(claim, LineClaim) or key in self._settlement.conflicts:
+            return None
+        reason = _takes_ours(claim, self._own)
+        if reason is None:
+            return claim
+        self._taking_ours[key] = _skipped(claim.line, reason)
+        return None
+
+    def _conclusion(self) -> Desired:
+        unfit = (one for some in self._unfit.values() for one in some)
+        claims, conflicts = self._settlement.claims, self._settlement.conflicts
+        losers = sorted(conflicts, key=lambda key: age(claims[key]))
+        mine = (said for key, said in self._said.items() if key[0] == self._me)
+        return Desired(
+            rows=self._peers.rows | self._ground.rows,
+            skipped=tuple(sorted((*unfit, *self._taking_ours.values()), key=str)),
+            conflicts=tuple(conflicts[key] for key in losers),
+            unusable=self._ground.unusable,
+            own=sum(map(len, mine)),
+            agents=frozenset(node for node, _ in self._peers.claims),
+        )
+
+
+def _newest_first(line: Line) -> tuple[int, str]:
+    return -line.claimed_at, str(line)
 
 
 def _own_identity(
     ours: Iterable[Claim], underlay: Underlay
-) -> frozenset[tuple[IdentityField, IpAddress | str]]:
+) -> frozenset[tuple[IdentityField, IdentityValue]]:
     """Every address that is this agent's own."""
     found = {item for claim in ours for item in claim.identity.items()}
     for address in underlay.addresses:
-        found.add((("agent address", str(address.version)), address))
+        found.add((("agent address", str(address.version)), address.packed))
     return frozenset(found)
 
 
 def _takes_ours(
-    claim: LineClaim, own: frozenset[tuple[IdentityField, IpAddress | str]]
+    claim: LineClaim, own: frozenset[tuple[IdentityField, IdentityValue]]
 ) -> str | None:
     """Why the claim, though granted, must not be programmed on this agent."""
     for item in claim.identity.items():
         if item in own:
-            return f"{item[0][0]} {item[1]} is this agent's own"
+            return f"{item[0][0]} {shown(item[1])} is this agent's own"
     block = claim.place.block
     if claim.block.overlaps(block):
         return f"block {claim.block} overlaps this agent's own {block}"
     return None
-
-
-def _rows_of(claims: Iterable[LineClaim], table: int) -> set[Row]:
-    """The rows that lead to the agents."""
-    rows: set[Row] = set()
-    hosts: dict[Network, Route] = {}
-    for claim in claims:
-        line, link = claim.line, claim.place.link
-        via, metric = line.vtep.ip, metric_of(line.vtep.ip)
-        rows.add(Neighbour(link.name, via, line.mac))
-        agent = agent_address(line, link.local.version)
-        if agent is not None:
-            rows.add(Fdb(link.name, line.mac, agent))
-        rows.add(Route(link.name, line.subnet, via, metric, MAIN_TABLE))
-        host = _host_route(line, link.name, table)
-        if host is not None:
-            # One way to the agent is enough, however many VTEPs we share with it.
-            known = hosts.get(host.subnet)
-            if known is None or str(host) < str(known):
-                hosts[host.subnet] = host
-    rows.update(hosts.values())
-    return rows
-
-
-def _host_route(line: Line, link: str, table: int) -> Route | None:
-    """The way to the agent's own address, in the family of the overlay."""
-    via = line.vtep.ip
-    address = agent_address(line, via.version)
-    if address is None:
-        return None
-    subnet = type(line.overlay)(address)
-    return Route(link, subnet, via, metric_of(via), table)
 
 
 def _skipped(line: Line, reason: str) -> SkippedLine:
