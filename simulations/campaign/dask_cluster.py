@@ -39,7 +39,7 @@ def run_on_dask(tasks: Iterable[Task], *, address: str) -> Iterator[Result]:
     with client:
         _check_workers(client.run(fingerprint))
         futures = {client.submit(play, task, pure=False): task for task in tasks}
-        for future in distributed.as_completed(list(futures)):
+        for future in distributed.as_completed(list(futures), loop=client.loop):
             task = futures.pop(future)
             failure = future.exception()
             yield future.result() if failure is None else Broken(task, repr(failure))
