@@ -31,10 +31,11 @@ class Changes:
 
     async def __anext__(self) -> KeyChanged:
         while True:
+            # A subscriber that never has to wait must still let others run. Before the
+            # change is taken: one that is cancelled here has lost nothing.
+            await anyio.lowlevel.checkpoint()
             change = self._node.kv.take(self._subscription)
             if change is not None:
-                # A subscriber that never has to wait must still let others run.
-                await anyio.lowlevel.checkpoint()
                 return change
             if self._is_closed:
                 raise StopAsyncIteration

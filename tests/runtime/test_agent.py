@@ -127,6 +127,18 @@ def test_a_subscriber_gets_present_values_and_then_changes(backend: str) -> None
     run(backend, main)
 
 
+def test_a_subscriber_that_was_cancelled_has_lost_no_change(backend: str) -> None:
+    async def main() -> None:
+        async with open_node(config("a")) as a, a.kv.subscribe() as changes:
+            await a.kv.update(WEB, register("port").assign(1))
+            with anyio.move_on_after(0):
+                await anext(changes)
+
+            assert ports(await anext(changes)) == (None, 1)
+
+    run(backend, main)
+
+
 def ports(change: KeyChanged) -> tuple[object, object]:
     return change.old.register("port"), change.new.register("port")
 
