@@ -135,12 +135,14 @@ class RunningNode:
         Members that are there already are not told; see `members`. A follower that
         falls 1,024 events behind loses the oldest and gets a `Missed` in their place.
         """
+        self._require_open()
         with self._events.open_feed() as feed:
             yield feed
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncIterator[Feed[Delivered]]:
         """Follow a multicast topic. Messages sent before this call are not told."""
+        self._require_open()
         with self._topics.setdefault(topic, Broadcast()).open_feed() as feed:
             yield feed
 

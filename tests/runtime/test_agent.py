@@ -309,6 +309,9 @@ def test_calls_after_the_end_are_refused(backend: str) -> None:
             await a.kv.update(WEB, register("port").assign(1))
         with pytest.raises(NodeClosed):
             await a.leave()
+        for follow in (a.events(), a.listen("news"), a.kv.subscribe()):
+            with pytest.raises(NodeClosed):
+                await follow.__aenter__()
 
     run(backend, main)
 
