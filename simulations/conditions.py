@@ -6,6 +6,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import TypeAlias, TypeVar, get_type_hints
 
 from lashup.errors import UsageError
+from simulations.latency import latency_of
 
 #: What a parameter's value may be.
 Value: TypeAlias = int | float | str
@@ -96,7 +97,11 @@ def parameter(
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What all scenarios take: the cluster and its network."""
+    """What all scenarios take: the cluster and its network.
+
+    Raises:
+        UsageError: A value is out of range; names it.
+    """
 
     nodes: int = parameter(100, "Nodes of the cluster.")
     loss: float = parameter(0.0, "Share of datagrams that are lost.")
@@ -118,6 +123,17 @@ class Conditions:
     skew: float = parameter(
         0.0, "Wall clocks are wrong by up to this, either way.", unit="s"
     )
+
+    def __post_init__(self) -> None:
+        if self.nodes < 2:
+            raise UsageError(f"nodes: {self.nodes} make no cluster; 2 or more do")
+        for name in ("loss", "duplicate", "reorder", "corrupt"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name}: {getattr(self, name)} is no share below 1")
+        for name in ("burst", "mtu", "bandwidth", "disk", "skew"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name}: {getattr(self, name)} is below 0")
+        latency_of(self.latency)
 
 
 def parameters_of(kind: type[Conditions]) -> tuple[Parameter, ...]:

@@ -14,8 +14,8 @@ from simulations.world import World
 
 _T = TypeVar("_T")
 
-#: Hash of the live members and how many there are; hash of the table.
-_View: TypeAlias = tuple[tuple[int, int], int]
+#: Hash of the live members, how many there are, hash of the table.
+_View: TypeAlias = tuple[int, int, int]
 
 
 class Agreement:
@@ -57,13 +57,13 @@ class Agreement:
         if view == known:
             return
         if known is not None:
-            _less(self._members, known[0])
-            _less(self._tables, known[1])
+            _less(self._members, known[:2])
+            _less(self._tables, known[2])
             del self._views[host.name]
         if view is not None:
             self._views[host.name] = view
-            self._members[view[0]] += 1
-            self._tables[view[1]] += 1
+            self._members[view[:2]] += 1
+            self._tables[view[2]] += 1
 
 
 class Spread:
@@ -144,7 +144,7 @@ def _view_of(host: Host) -> _View | None:
     if node is None or not host.is_running or host.is_leaving:
         return None
     members = node.membership
-    return (members.table_hash, len(members.alive())), node.kv.root
+    return members.table_hash, len(members.alive()), node.kv.root
 
 
 def _less(counter: Counter[_T], key: _T) -> None:

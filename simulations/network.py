@@ -103,7 +103,7 @@ class Network:
 
     def carry(self, source: str, to: str, data: bytes, *, now: int) -> list[Arrival]:
         """What arrives of a datagram: nothing, once, or more than once."""
-        left_at = self._through("up", source, len(data), now=now)
+        left_at = self._leave(source, len(data), now=now)
         if left_at is None:
             return []
         if self.faults and not self.connects(source, to):
@@ -122,8 +122,13 @@ class Network:
         copies = 1 + (link.duplicate > 0 and rng.random() < link.duplicate)
         return [self._travel(link, data, left_at) for _ in range(copies)]
 
+    def _leave(self, source: str, size: int, *, now: int) -> int | None:
+        return self._through("up", source, size, now=now) if self._bandwidth else now
+
     def take_in(self, to: str, size: int, *, now: int) -> int | None:
         """When what arrives at a host's link now is through it; None if it is lost."""
+        if not self._bandwidth:
+            return now
         return self._through("down", to, size, now=now)
 
     def _travel(self, link: Link, data: bytes, now: int) -> Arrival:
@@ -137,8 +142,6 @@ class Network:
         return now + delay, data
 
     def _through(self, way: str, host: str, size: int, *, now: int) -> int | None:
-        if not self._bandwidth:
-            return now
         pipe = self._pipes.get((way, host))
         if pipe is None:
             pipe = Pipe(self._bandwidth, queue=self._queue)
