@@ -90,9 +90,8 @@ class NodeConfig:
                     "advertise",
                     f"must say where others reach this node: bind is {address[0]}",
                 )
-        for name, addresses in (("seeds", self.seeds), ("advertise", self.advertise)):
-            for index, address in enumerate(addresses or ()):
-                _check_address(f"{name}[{index}]", address, least_port=1)
+        check_addresses("seeds", self.seeds)
+        check_addresses("advertise", self.advertise or ())
         for index, key in enumerate(self.keys):
             if not isinstance(key, bytes) or len(key) != 32:
                 raise ConfigError(f"keys[{index}]", "must be 32 bytes")
@@ -109,6 +108,16 @@ class NodeConfig:
     def membership_for(self, *, payload: int, hash_key: bytes) -> MembershipConfig:
         """The membership's part, with what only the node knows."""
         return replace(self.membership, max_payload=payload, hash_key=hash_key)
+
+
+def check_addresses(name: str, addresses: Sequence[object]) -> None:
+    """Make sure that datagrams can be sent to some addresses.
+
+    Raises:
+        ConfigError: Names the first that is none, by its place in `name`.
+    """
+    for index, address in enumerate(addresses):
+        _check_address(f"{name}[{index}]", address, least_port=1)
 
 
 def _check_address(

@@ -25,7 +25,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from lashup.config import NodeConfig
+from lashup.config import NodeConfig, check_addresses
 from lashup.errors import MalformedDatagram, NodeClosed, StorageError
 from lashup.identity import Identity, next_start
 from lashup.kv.replica import ClockSkewed, Notify
@@ -105,8 +105,14 @@ class RunningNode:
         return self._node.membership.members
 
     async def join(self, seeds: Iterable[Address]) -> None:
-        """Ask more addresses for the members. Returns at once; `events` tells."""
+        """Ask more addresses for the members. Returns at once; `events` tells.
+
+        Raises:
+            ConfigError: Not an address. Nobody is asked.
+        """
         self._require_open()
+        seeds = tuple(seeds)
+        check_addresses("seeds", seeds)
         self._carry_out(self._node.join(seeds, now=anyio.current_time()))
 
     async def set_tags(self, tags: Mapping[str, str]) -> None:

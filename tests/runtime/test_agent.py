@@ -323,6 +323,20 @@ def test_without_a_key_only_loopback_is_bound() -> None:
     assert caught.value.field == "keys"
 
 
+@pytest.mark.parametrize("seed", [("localhost", 7946), ("127.0.0.1", 99_999)])
+def test_a_seed_that_is_no_address_is_refused_and_the_node_goes_on(
+    seed: tuple[str, int], backend: str
+) -> None:
+    async def main() -> None:
+        async with cluster(2) as (a, b):
+            with pytest.raises(lashup.ConfigError, match="seeds"):
+                await a.join([seed])
+            await a.kv.update(WEB, register("port").assign(1))
+            await until(lambda: bool(b.kv.get(WEB)))
+
+    run(backend, main)
+
+
 def test_nodes_with_different_keys_or_clusters_never_meet(backend: str) -> None:
     async def main() -> None:
         async with open_node(config("a")) as a:
