@@ -108,8 +108,6 @@ class Cluster:
             hash_key=self.hash_key,
             now=self.world.seconds,
         )
-        for host in chosen:
-            host.carry_out(())
         self.run_for(_SETTLE)
 
     def seal(self, purpose: str) -> Seal:

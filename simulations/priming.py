@@ -96,6 +96,8 @@ class _Seed:
             for datagram in asked:
                 for answer in self._answers(datagram):
                     effects += node.receive(answer, _SEED, now=now)
+        # Forget this seed; at the true ones there are members already.
+        host.carry_out(node.join(host.config.seeds, now=now))
 
     def _answers(self, datagram: bytes) -> Iterable[bytes]:
         for channel, payload in frames_untrusted(

@@ -1,0 +1,65 @@
+"""A host's disk: transactions, crashes, old copies."""
+
+from __future__ import annotations
+
+from random import Random
+
+from lashup.machine import Persist
+from simulations.disk import Disk
+
+
+def put(ticket: int, key: bytes, value: bytes = b"v") -> Persist:
+    return Persist(ticket, (("fact", key, value),))
+
+
+def test_what_waits_goes_in_one_transaction():
+    disk = Disk(seconds=0.001)
+    assert disk.save(put(1, b"a"))
+    assert not disk.save(put(2, b"b"))
+    assert not disk.save(put(3, b"c"))
+
+    first, goes_on = disk.end_transaction()
+    second, ends = disk.end_transaction()
+
+    assert [p.ticket for p in first] == [1]
+    assert [p.ticket for p in second] == [2, 3]
+    assert (goes_on, ends) == (True, False)
+
+
+def test_nothing_is_there_before_its_transaction_ends():
+    disk = Disk(seconds=0.001)
+    disk.save(put(1, b"a"))
+
+    assert not disk.holds("fact", b"a")
+    disk.end_transaction()
+    assert disk.holds("fact", b"a")
+
+
+def test_deletes_come_before_puts():
+    disk = Disk(seconds=0.001)
+    disk.commit([Persist(1, (("fact", b"a", b"new"),), (("fact", b"a"),))])
+
+    assert disk.tables() == {"fact": {b"a": b"new"}}
+
+
+def test_a_crash_leaves_all_of_a_transaction_or_nothing():
+    outcomes = set()
+    for seed in range(20):
+        disk = Disk(seconds=0.001)
+        disk.save(Persist(1, (("fact", b"a", b""), ("fact", b"b", b""))))
+        disk.save(put(2, b"later"))
+        disk.crash(rng=Random(seed))
+        outcomes.add(frozenset(disk.tables().get("fact", {})))
+
+    assert outcomes == {frozenset(), frozenset({b"a", b"b"})}
+
+
+def test_a_copy_does_not_follow_the_disk_and_can_be_put_back():
+    disk = Disk(seconds=0.001)
+    disk.commit([put(1, b"a")])
+    copy = disk.tables()
+    disk.commit([put(2, b"b")])
+
+    assert set(copy["fact"]) == {b"a"}
+    disk.restore(copy)
+    assert disk.tables() == copy
