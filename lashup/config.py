@@ -92,6 +92,14 @@ class NodeConfig:
                 )
         check_addresses("seeds", self.seeds)
         check_addresses("advertise", self.advertise or ())
+        told = ("bind", self.bind_addresses)
+        for name, addresses in (("advertise", self.advertise or ()), told):
+            for index, (text, _) in enumerate(addresses):
+                if _is_one_hosts(text) or (name == "bind" and self.advertise):
+                    continue
+                raise ConfigError(
+                    f"{name}[{index}]", f"{text}: others cannot send there"
+                )
         for index, key in enumerate(self.keys):
             if not isinstance(key, bytes) or len(key) != 32:
                 raise ConfigError(f"keys[{index}]", "must be 32 bytes")
@@ -108,6 +116,12 @@ class NodeConfig:
     def membership_for(self, *, payload: int, hash_key: bytes) -> MembershipConfig:
         """The membership's part, with what only the node knows."""
         return replace(self.membership, max_payload=payload, hash_key=hash_key)
+
+
+def _is_one_hosts(text: str) -> bool:
+    """Whether every host means the same one by it; peers refuse what is not so."""
+    host = ipaddress.ip_address(text)
+    return not (host.is_unspecified or host.is_multicast or "%" in text)
 
 
 def check_addresses(name: str, addresses: Sequence[object]) -> None:

@@ -337,6 +337,15 @@ def test_a_seed_that_is_no_address_is_refused_and_the_node_goes_on(
     run(backend, main)
 
 
+@pytest.mark.parametrize("host", ["fe80::1%lo", "ff02::1", "::", "224.0.0.1"])
+def test_an_address_that_others_would_not_take_is_not_advertised(host: str) -> None:
+    with pytest.raises(lashup.ConfigError, match=r"advertise\[0\]"):
+        NodeConfig(name="a", keys=[KEY], advertise=[(host, 7946)])
+    if host != "::":  # which asks for `advertise` itself
+        with pytest.raises(lashup.ConfigError, match=r"bind\[0\]"):
+            NodeConfig(name="a", keys=[KEY], bind=(host, 7946))
+
+
 def test_nodes_with_different_keys_or_clusters_never_meet(backend: str) -> None:
     async def main() -> None:
         async with open_node(config("a")) as a:
