@@ -106,6 +106,7 @@ class KernelSide:
         self._table = table
         self._rule_priority = rule_priority
         self._kernel: Kernel | None = None
+        self._equal: tuple[frozenset[Row], frozenset[Row]] = frozenset(), frozenset()
         self._desired: tuple[tuple[object, ...], DesiredState] | None = None
 
     def look(self, inputs: Inputs, *, now: float) -> Look:
@@ -160,7 +161,7 @@ class KernelSide:
             in_the_way = kernel.links_in_the_way(desired.rows)
             possible = without_links(desired.rows, {link.name for link in in_the_way})
             actual = kernel.dump()
-            if actual == possible:
+            if self._are_equal(possible, actual):
                 # One set of objects from here on: comparing six thousand rows field
                 # by field costs more than reading them from the kernel.
                 actual = possible
@@ -171,6 +172,15 @@ class KernelSide:
             return Look(desired, actual, verdict, in_the_way, ops, names)
 
         return self._asking(ask)
+
+    def _are_equal(self, possible: frozenset[Row], actual: frozenset[Row]) -> bool:
+        """Compared once: at rest both are the same objects at every audit."""
+        if self._equal[0] is possible and self._equal[1] is actual:
+            return True
+        if possible != actual:
+            return False
+        self._equal = possible, actual
+        return True
 
     def _desired_rows(self, inputs: Inputs, underlay: Underlay) -> Desired:
         """Worked out from what has changed since the last look."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from navstar.allocation import Interface, IpAddress
@@ -43,6 +44,7 @@ from navstar.netlink_links import (
 )
 from navstar.netlink_rows import read_neighbour, read_route, read_rule
 from navstar.netlink_socket import NetlinkSocket
+from navstar.row_memory import RowMemory, ageless
 from navstar.tables import PROTOCOL, Addr, Fdb, Link, Neighbour, Route, Row, Rule
 
 _NDA_IFINDEX = 8
@@ -70,6 +72,11 @@ class KernelTables:
     def __init__(self, netlink: NetlinkSocket) -> None:
         self._netlink = netlink
         self._marks_addresses = _kernel_version() >= _MARKS_ADDRESSES
+        self._names: dict[int, str] = {}
+        self._neighbours: RowMemory[Neighbour | Fdb] = RowMemory(ageless)
+        self._routes: RowMemory[Route] = RowMemory()
+        self._parts: tuple[AbstractSet[Row], ...] = ()
+        self._rows: frozenset[Row] = frozenset()
 
     def own_links(self) -> dict[str, FoundLink]:
         """The links that navstar made, by name."""
@@ -106,21 +113,35 @@ class KernelTables:
         return read_link(got) if got else None
 
     def rows(self) -> frozenset[Row]:
-        """Every row that bears our mark, whatever the allocation says today."""
-        links = self.own_links()
-        names = {link.number: link.name for link in links.values()}
-        rows: set[Row] = {link.link for link in links.values() if link.link}
+        """Every row that bears our mark, whatever the allocation says today.
+
+        The very same object as the last time when nothing has changed meanwhile.
+        """
+        links, names = self._links_and_names()
+        rare: set[Row] = {link.link for link in links.values() if link.link}
         if names:
-            rows.update(self._addrs(names))
-        for index in names:
-            rows.update(self._neighbours(index, names))
-        rows.update(self._routes(names))
-        rows.update(self._rules())
-        return frozenset(rows)
+            rare.update(self._addrs(names))
+        rare.update(self._rules())
+        parts = rare, self._neighbour_rows(names), self._route_rows(names)
+        if parts != self._parts:
+            self._parts = parts
+            self._rows = frozenset[Row]().union(*parts)
+        return self._rows
 
     def routes_and_rules(self) -> frozenset[Route | Rule]:
         """The rows that are ours by their protocol."""
-        return frozenset((*self._routes({}), *self._rules()))
+        _, names = self._links_and_names()
+        return frozenset((*self._route_rows(names), *self._rules()))
+
+    def _links_and_names(self) -> tuple[dict[str, FoundLink], dict[int, str]]:
+        """Our links, and their names by index, on which all other rows depend."""
+        links = self.own_links()
+        names = {link.number: link.name for link in links.values()}
+        if names != self._names:
+            self._names = names
+            self._neighbours.forget()
+            self._routes.forget()
+        return links, names
 
     def _addrs(self, names: Mapping[int, str]) -> list[Addr]:
         marked = self._marks_addresses
@@ -130,43 +151,44 @@ class KernelTables:
             lambda got: read_addr(got, names, marked=marked),
         )
 
-    def _neighbours(
-        self, index: int, names: Mapping[int, str]
-    ) -> Iterator[Neighbour | Fdb]:
-        plain = NEIGHBOUR_HEADER.pack(AF_UNSPEC, 0, 0, 0, 0)
-        plain += attribute_u32(_NDA_IFINDEX, index)
-        bridge = NEIGHBOUR_HEADER.pack(AF_BRIDGE, index, 0, 0, 0)
+    def _neighbour_rows(self, names: Mapping[int, str]) -> frozenset[Neighbour | Fdb]:
+        bodies: list[bytes] = []
+        for index in names:
+            plain = NEIGHBOUR_HEADER.pack(AF_UNSPEC, 0, 0, 0, 0)
+            plain += attribute_u32(_NDA_IFINDEX, index)
+            bridge = NEIGHBOUR_HEADER.pack(AF_BRIDGE, index, 0, 0, 0)
+            for body in (plain, bridge):
+                bodies += self._netlink.dump_bodies(Rtm.GETNEIGH, body)
 
-        def read(got: Message) -> Neighbour | Fdb | None:
-            return read_neighbour(got, names)
+        def read(body: bytes) -> Neighbour | Fdb | None:
+            return read_neighbour(Message(Rtm.NEWNEIGH, 0, 0, 0, body), names)
 
-        for body in (plain, bridge):
-            rows: list[Neighbour | Fdb] = self._netlink.dump(Rtm.GETNEIGH, body, read)
-            yield from rows
+        return self._neighbours.rows(bodies, read)
 
-    def _routes(self, names: Mapping[int, str]) -> list[Route]:
+    def _route_rows(self, names: Mapping[int, str]) -> frozenset[Route]:
         """Also those, marked as ours, on links that are not."""
-        known: dict[int, str | None] = dict(names)
-        while True:
-            unknown: set[int] = set()
+        bodies: list[bytes] = []
+        for family in (AF_INET, AF_INET6):
+            filtered = ROUTE_HEADER.pack(family, 0, 0, 0, 0, PROTOCOL, 0, 0, 0)
+            bodies += self._netlink.dump_bodies(Rtm.GETROUTE, filtered)
+        strangers: dict[int, str | None] = {}
 
-            def name_of(index: int, unknown: set[int] = unknown) -> str | None:
-                if index not in known:
-                    unknown.add(index)
-                return known.get(index)
-
-            found: list[Route] = []
-            for family in (AF_INET, AF_INET6):
-                found += self._netlink.dump(
-                    Rtm.GETROUTE,
-                    ROUTE_HEADER.pack(family, 0, 0, 0, 0, PROTOCOL, 0, 0, 0),
-                    lambda got: read_route(got, name_of),
-                )
-            if not unknown:
-                return found
-            for index in unknown:
+        def name_of(index: int) -> str | None:
+            if index in names:
+                return names[index]
+            if index not in strangers:
                 link = self.link_at(index)
-                known[index] = link.name if link else None
+                strangers[index] = link.name if link else None
+            return strangers[index]
+
+        def read(body: bytes) -> Route | None:
+            return read_route(Message(Rtm.NEWROUTE, 0, 0, 0, body), name_of)
+
+        rows = self._routes.rows(bodies, read)
+        if strangers:
+            # A link that is not ours may get another name without our notice.
+            self._routes.forget()
+        return rows
 
     def _rules(self) -> Iterator[Rule]:
         for family in (AF_INET, AF_INET6):

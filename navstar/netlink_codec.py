@@ -62,7 +62,8 @@ RULE_HEADER = struct.Struct("=BBBBBxxBI")
 U32 = struct.Struct("=I")
 S32 = struct.Struct("=i")
 BE16 = struct.Struct(">H")
-_ATTRIBUTE = struct.Struct("=HH")
+#: Of every attribute: its length with this header, and its type.
+ATTRIBUTE = struct.Struct("=HH")
 
 #: The two top bits of an attribute's type are flags (nested, network order).
 _TYPE_MASK = 0x3FFF
@@ -94,17 +95,17 @@ def message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
 
 def attribute(kind: int, value: bytes) -> bytes:
     """One attribute, padded."""
-    return _ATTRIBUTE.pack(4 + len(value), kind) + value + bytes(-len(value) % 4)
+    return ATTRIBUTE.pack(4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
 def attribute_u32(kind: int, value: int) -> bytes:
     """One attribute of four bytes in host order."""
-    return _ATTRIBUTE.pack(8, kind) + U32.pack(value)
+    return ATTRIBUTE.pack(8, kind) + U32.pack(value)
 
 
 def attribute_u8(kind: int, value: int) -> bytes:
     """One attribute of one byte."""
-    return _ATTRIBUTE.pack(5, kind) + bytes((value, 0, 0, 0))
+    return ATTRIBUTE.pack(5, kind) + bytes((value, 0, 0, 0))
 
 
 def messages(data: bytes) -> Iterator[Message]:
@@ -122,7 +123,7 @@ def messages(data: bytes) -> Iterator[Message]:
 def attributes(body: bytes, start: int) -> dict[int, bytes]:
     """The attributes behind a message's fixed part; the last of a kind counts."""
     found: dict[int, bytes] = {}
-    at, end, unpack = start, len(body), _ATTRIBUTE.unpack_from
+    at, end, unpack = start, len(body), ATTRIBUTE.unpack_from
     while at + 4 <= end:
         length, kind = unpack(body, at)
         if length < 4 or at + length > end:

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
 from navstar.netlink_codec import (
+    HEADER,
     NLM_F_ACK,
     NLM_F_DUMP,
     NLM_F_DUMP_INTR,
@@ -49,6 +50,9 @@ _ANSWER_TIMEOUT = 5.0
 _RECEIVE_SIZE = 1 << 16
 
 _LAST_SEQUENCE = 1 << 31
+
+#: RTM_GETLINK is answered by RTM_NEWLINK, two below, and so are all the others.
+_NEW = 2
 
 _SOL_NETLINK = 270
 _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 10, 11, 12
@@ -186,34 +190,61 @@ class NetlinkSocket:
         Raises:
             OSError: The kernel refuses the dump, or the socket fails.
         """
-        for _ in range(_DUMP_ATTEMPTS):
-            found: list[EntryT] = []
-            consistent = True
-            for answer in self._dump_once(kind, body):
-                consistent = consistent and not answer.flags & NLM_F_DUMP_INTR
-                entry = read(answer) if answer.type > NLMSG_DONE else None
-                if entry is not None:
-                    found.append(entry)
-            if consistent:
-                break
-        return found
+        bodies = self.dump_bodies(kind, body)
+        told = (Message(kind - _NEW, 0, self._sequence, 0, each) for each in bodies)
+        return [entry for each in told if (entry := read(each)) is not None]
 
-    def _dump_once(self, kind: int, body: bytes) -> Iterator[Message]:
-        """Every message of one dump; the last one is NLMSG_DONE."""
+    def dump_bodies(self, kind: int, body: bytes) -> list[bytes]:
+        """A whole table as it comes: what stands behind the header of each message.
+
+        For tables of thousands of rows, where making a `Message` of each counts.
+
+        Raises:
+            OSError: As for `dump`.
+        """
+        for _ in range(_DUMP_ATTEMPTS):
+            bodies, is_consistent = self._dump_once(kind, body)
+            if is_consistent:
+                break
+        return bodies
+
+    def _dump_once(self, kind: int, body: bytes) -> tuple[list[bytes], bool]:
+        """The bodies, and whether the table stood still meanwhile."""
         self._sequence = self._next_sequence()
         flags = NLM_F_REQUEST | NLM_F_DUMP
         self._socket.send(message(kind, flags, self._sequence, body))
+        bodies: list[bytes] = []
+        is_consistent = True
         while True:
-            for answer in messages(self._socket.recv(_RECEIVE_SIZE)):
-                if answer.sequence != self._sequence:
+            data = self._socket.recv(_RECEIVE_SIZE)
+            at, end = 0, len(data)
+            while at + HEADER.size <= end:
+                length, told, flags, sequence, _ = HEADER.unpack_from(data, at)
+                if length < HEADER.size or at + length > end:
+                    break
+                start, at = at + HEADER.size, at + (length + 3 & ~3)
+                if sequence != self._sequence:
                     continue
-                if answer.type == NLMSG_ERROR:
-                    errno, text = error_of(answer)
-                    raise OSError(errno, f"dump {kind}: {Refusal(errno, text)}")
-                if answer.type == NLMSG_DONE and answer.body:
-                    errno = -S32.unpack_from(answer.body)[0]
-                    if errno:
-                        raise OSError(errno, f"dump {kind}: {os.strerror(errno)}")
-                yield answer
-                if answer.type == NLMSG_DONE:
-                    return
+                is_consistent = is_consistent and not flags & NLM_F_DUMP_INTR
+                if told > NLMSG_DONE:
+                    bodies.append(data[start : start + length - HEADER.size])
+                    continue
+                answer = Message(told, flags, sequence, 0, data[start:at])
+                if _is_end_of_dump(answer, kind):
+                    return bodies, is_consistent
+
+
+def _is_end_of_dump(answer: Message, kind: int) -> bool:
+    """Whether this message says that there are no more.
+
+    Raises:
+        OSError: It says that the kernel refuses, or had to break off.
+    """
+    if answer.type == NLMSG_ERROR:
+        errno, text = error_of(answer)
+        raise OSError(errno, f"dump {kind}: {Refusal(errno, text)}")
+    if answer.type == NLMSG_DONE and answer.body:
+        errno = -S32.unpack_from(answer.body)[0]
+        if errno:
+            raise OSError(errno, f"dump {kind}: {os.strerror(errno)}")
+    return answer.type == NLMSG_DONE
