@@ -8,9 +8,10 @@ place, and the error against the exact world at 100, 300 and 1,000 nodes.
 
 from simulations.model.detect import DETECT
 from simulations.model.experiment import Model
+from simulations.model.partition import PARTITION
 from simulations.model.update import UPDATE
 
 #: The models by name, in the order in which they are shown.
-MODELS: dict[str, Model] = {each.name: each for each in (DETECT, UPDATE)}
+MODELS: dict[str, Model] = {each.name: each for each in (DETECT, UPDATE, PARTITION)}
 
 __all__ = ["MODELS", "Model"]

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from lashup.errors import UsageError
 from lashup.membership.config import LAN
+from lashup.membership.member import Belief, Liveness
+from lashup.membership.record import NodeRecord
 from lashup.membership.suspicion import Suspicions, ladder
 from lashup.multicast.tree import Trees
 from simulations.cli import OK, USAGE, main
@@ -22,6 +24,7 @@ from simulations.model.delays import Delays
 from simulations.model.detect import expiry, first_accusations
 from simulations.model.gossip import gossiped, ridden
 from simulations.model.health import multipliers, probe_failure
+from simulations.model.partition import last_of, throughput
 from simulations.model.repair import repaired
 from simulations.model.trees import children, multicast
 
@@ -160,6 +163,30 @@ def test_repair_takes_up_to_a_period_and_the_settling():
     assert at.min() >= 1.25
     assert at.max() <= 1.0 + 0.25 + LAN.probe_period + 0.01
     assert not len(repaired(since[:0], settle=0, loss=0, delays=DELAYS, rng=rng()))
+
+
+def test_the_last_of_many_beliefs_comes_when_the_greatest_of_many_sums_does():
+    sums = rng(2).gamma(2.0, size=(2_000, 100)).max(axis=1)
+
+    modelled = last_of(100, 2_000, rng=rng(3))
+
+    assert np.median(modelled) == pytest.approx(np.median(sums), rel=0.03)
+
+
+@pytest.mark.parametrize("nodes", [1, 20, 1_000, 100_000])
+def test_a_packet_of_the_machine_carries_as_many_beliefs_as_in_the_model(nodes):
+    record = NodeRecord(
+        id=bytes(range(16)),
+        name=f"n{nodes:05}",
+        epoch=1_750_000_000_000,
+        incarnation=1,
+        addresses=(("10.0.0.1", 7946),),
+    )
+    belief = len(Belief(record, Liveness.ALIVE).encode()) + 3
+
+    exact = LAN.gossip_nodes / LAN.gossip_spacing * (LAN.max_payload // belief)
+
+    assert throughput() == pytest.approx(exact, rel=0.1)
 
 
 @pytest.mark.parametrize("name", list(MODELS))
