@@ -77,7 +77,8 @@ def diff(desired: AbstractSet[Row], actual: AbstractSet[Row]) -> tuple[Op, ...]:
     left = _left_after(early, actual)
     puts = sorted(desired - _surely_standing(desired, left, early), key=_order)
     surplus = left - desired
-    kept = {kernel_key(row) for row in desired} if surplus else set()
+    # The kernel has one row per key, so what takes a surplus row's place is new.
+    kept = {kernel_key(row) for row in desired - left} if surplus else set()
     stale = {row for row in surplus if kernel_key(row) not in kept}
     dying = {row.name for row in stale if isinstance(row, Link)}
     deletes = sorted(

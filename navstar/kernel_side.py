@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from navstar.allocation import Allocation, IpAddress
@@ -63,6 +63,7 @@ class Look:
         in_the_way: Links of others where one of ours should be.
         ops: What takes the kernel to the verdict's aim.
         links: The links that matter: the VTEPs and the device below.
+        is_glance: The kernel was not asked: `actual` is what the last pass left.
     """
 
     desired: Desired = field(default_factory=Desired)
@@ -71,6 +72,7 @@ class Look:
     in_the_way: tuple[LinkInTheWay, ...] = ()
     ops: tuple[Op, ...] = ()
     links: frozenset[str] = frozenset()
+    is_glance: bool = False
 
     @property
     def puts(self) -> int:
@@ -81,6 +83,25 @@ class Look:
     def deletes(self) -> int:
         """How many rows are to be deleted."""
         return sum(isinstance(op, Delete) for op in self.ops)
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """What a look found, beside rows that are our business.
+
+    Attributes:
+        allocation: It was looked at for this one.
+        underlay: This agent's place below.
+        device: Name of the device below.
+        in_the_way: As in `Look`.
+        rows: Our rows, as they have been since, as far as is known.
+    """
+
+    allocation: Allocation
+    underlay: Underlay
+    device: str
+    in_the_way: tuple[LinkInTheWay, ...]
+    rows: frozenset[Row]
 
 
 class KernelSide:
@@ -106,7 +127,7 @@ class KernelSide:
         self._table = table
         self._rule_priority = rule_priority
         self._kernel: Kernel | None = None
-        self._equal: tuple[frozenset[Row], frozenset[Row]] = frozenset(), frozenset()
+        self._host: _Host | None = None
         self._desired: tuple[tuple[object, ...], DesiredState] | None = None
 
     def look(self, inputs: Inputs, *, now: float) -> Look:
@@ -118,16 +139,50 @@ class KernelSide:
         """
         return self._look(inputs, self.brake, now=now)
 
+    def glance(self, inputs: Inputs, *, now: float) -> Look:
+        """As `look`, but take the kernel to be as the last pass left it.
+
+        For when the table has changed and nobody has told of the kernel: it spares
+        reading thousands of rows. Looks all the same when too little is known.
+
+        Raises:
+            NoUnderlay: As for `look`.
+            OSError: As for `look`.
+        """
+        host = self._host
+        if (
+            host is None
+            or host.allocation is not inputs.allocation
+            or host.underlay.agent_ip != inputs.agent_ip
+        ):
+            return self.look(inputs, now=now)
+        desired = self._desired_rows(inputs, host.underlay)
+        look = _compare(desired, host, self.brake, inputs.knowledge, now=now)
+        return replace(look, is_glance=True)
+
     def look_only(self, inputs: Inputs, *, now: float) -> Look:
         """As `look`, for `plan`: the brake does not take it for a first look."""
         return self._look(inputs, copy.copy(self.brake), now=now)
 
-    def apply(self, ops: Iterable[Op]) -> Applied:
-        """Carry operations out.
+    def carry_out(self, look: Look) -> Applied:
+        """Do what a look has found to be done.
 
         Raises:
             OSError: As for `look`. Some of the operations may have been done.
         """
+        host, self._host = self._host, None
+        applied = self._asking(lambda kernel: kernel.apply(look.ops))
+        if host is not None and not applied.refused:
+            self._host = replace(host, rows=look.verdict.aim)
+        return applied
+
+    def apply(self, ops: Iterable[Op]) -> Applied:
+        """Carry operations out that no look has found.
+
+        Raises:
+            OSError: As for `look`. Some of the operations may have been done.
+        """
+        self._host = None
         return self._asking(lambda kernel: kernel.apply(ops))
 
     def dump(self) -> frozenset[Row]:
@@ -159,28 +214,13 @@ class KernelSide:
             underlay = Underlay(inputs.agent_ip, mtu=device.mtu, addresses=addresses)
             desired = self._desired_rows(inputs, underlay)
             in_the_way = kernel.links_in_the_way(desired.rows)
-            possible = without_links(desired.rows, {link.name for link in in_the_way})
-            actual = kernel.dump()
-            if self._are_equal(possible, actual):
-                # One set of objects from here on: comparing six thousand rows field
-                # by field costs more than reading them from the kernel.
-                actual = possible
-            verdict = brake.judge(possible, actual, knowledge=inputs.knowledge, now=now)
-            ops = diff(verdict.aim, actual)
-            links = {row.name for row in verdict.aim if isinstance(row, Link)}
-            names = frozenset({device.name, *links})
-            return Look(desired, actual, verdict, in_the_way, ops, names)
+            rows = kernel.dump()
+            host = _Host(inputs.allocation, underlay, device.name, in_the_way, rows)
+            self._host = host
+            return _compare(desired, host, brake, inputs.knowledge, now=now)
 
+        self._host = None
         return self._asking(ask)
-
-    def _are_equal(self, possible: frozenset[Row], actual: frozenset[Row]) -> bool:
-        """Compared once: at rest both are the same objects at every audit."""
-        if self._equal[0] is possible and self._equal[1] is actual:
-            return True
-        if possible != actual:
-            return False
-        self._equal = possible, actual
-        return True
 
     def _desired_rows(self, inputs: Inputs, underlay: Underlay) -> Desired:
         """Worked out from what has changed since the last look."""
@@ -205,6 +245,18 @@ class KernelSide:
         except OSError:
             self.close()
             raise
+
+
+def _compare(
+    desired: Desired, host: _Host, brake: Brake, knowledge: Knowledge, *, now: float
+) -> Look:
+    """What there is to be done."""
+    possible = without_links(desired.rows, {link.name for link in host.in_the_way})
+    verdict = brake.judge(possible, host.rows, knowledge=knowledge, now=now)
+    ops = diff(verdict.aim, host.rows)
+    links = {row.name for row in verdict.aim if isinstance(row, Link)}
+    names = frozenset({host.device, *links})
+    return Look(desired, host.rows, verdict, host.in_the_way, ops, names)
 
 
 def _device(kernel: Kernel, agent_ip: IpAddress) -> UnderlayDevice:

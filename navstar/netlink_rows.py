@@ -39,6 +39,7 @@ from navstar.tables import (
     Route,
     Rule,
     address_of_bytes,
+    unique,
 )
 
 PackedRow: TypeAlias = Neighbour | Fdb | Route | Rule
@@ -198,10 +199,10 @@ def read_neighbour(got: Message, links: Mapping[int, str]) -> Neighbour | Fdb | 
     if mac is None or to is None or len(mac) != 6:
         return None
     if family != AF_BRIDGE:
-        return Neighbour(name, _address(to), mac_text(mac))
+        return unique(Neighbour(name, _address(to), mac_text(mac)))
     if not flags & _NTF_SELF or not _NDA_OTHER_WAYS.isdisjoint(told):
         return None
-    return Fdb(name, mac_text(mac), _address(to))
+    return unique(Fdb(name, mac_text(mac), _address(to)))
 
 
 def read_route(got: Message, name_of: Callable[[int], str | None]) -> Route | None:
@@ -225,7 +226,8 @@ def read_route(got: Message, name_of: Callable[[int], str | None]) -> Route | No
         table = U32.unpack(told[_RTA_TABLE])[0]
     metric = U32.unpack(told[_RTA_PRIORITY])[0] if _RTA_PRIORITY in told else 0
     start = told.get(_RTA_DST) or bytes(_BITS[family] // 8)
-    return Route(name, _network(start, length), _address(via), metric, table)
+    subnet = _network(start, length)
+    return unique(Route(name, subnet, _address(via), metric, table))
 
 
 def read_rule(got: Message) -> Rule | None:

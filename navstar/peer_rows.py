@@ -15,7 +15,7 @@ from navstar.allocation import IpAddress
 from navstar.line import Line
 from navstar.line_fitness import LineClaim, agent_address
 from navstar.settlement import ClaimKey
-from navstar.tables import MAIN_TABLE, Fdb, Neighbour, Route, Row
+from navstar.tables import MAIN_TABLE, Fdb, Neighbour, PeerRow, Route, Row, unique
 
 
 def metric_of(vtep: IpAddress) -> int:
@@ -107,11 +107,11 @@ class PeerRows:
     def _rows_of(self, claim: LineClaim) -> _Asked:
         line, link = claim.line, claim.place.link
         via, metric = line.vtep.ip, metric_of(line.vtep.ip)
-        rows: list[Row] = [Neighbour(link.name, via, line.mac)]
+        rows: list[PeerRow] = [unique(Neighbour(link.name, via, line.mac))]
         agent = agent_address(line, link.local.version)
         if agent is not None:
-            rows.append(Fdb(link.name, line.mac, agent))
-        rows.append(Route(link.name, line.subnet, via, metric, MAIN_TABLE))
+            rows.append(unique(Fdb(link.name, line.mac, agent)))
+        rows.append(unique(Route(link.name, line.subnet, via, metric, MAIN_TABLE)))
         return _Asked(tuple(rows), _host_route(line, link.name, self._table))
 
 
@@ -129,4 +129,4 @@ def _host_route(line: Line, link: str, table: int) -> Route | None:
     if address is None:
         return None
     subnet = type(line.overlay)(address)
-    return Route(link, subnet, via, metric_of(via), table)
+    return unique(Route(link, subnet, via, metric_of(via), table))

@@ -2,7 +2,9 @@
 
 Theory of operation. The schedule says when, `kernel_side` does the pass in a worker
 thread, and this file is the only one that makes them meet. One pass is one look and,
-if anything differs, one batch of operations. Passes never overlap, with each other or
+if anything differs, one batch of operations. When only the table has changed since
+the last pass, and the kernel is being listened to, a glance does: the rows are what
+that pass left, and the next audit makes sure. Passes never overlap, with each other or
 with a plan or a removal. The kernel's notices are hints only: whatever they say, the
 next pass looks at everything of ours.
 
@@ -108,10 +110,14 @@ class Reconciler:
         self._busy = trio.Lock()
         self._thread = trio.CapacityLimiter(1)
         self._watch: KernelWatch | None = None
+        #: Nothing but changes of the table since the last pass.
+        self._is_only_the_table = False
         self._watching = trio.CancelScope()
 
     def trigger(self, cause: Cause) -> None:
         """Something changed that the kernel may have to follow."""
+        if cause is not Cause.TABLE:
+            self._is_only_the_table = False
         self._schedule.trigger(cause, now=trio.current_time())
         self._triggered.set()
 
@@ -179,6 +185,8 @@ class Reconciler:
 
     async def _pass(self) -> None:
         cause = self._schedule.begin()
+        if cause is not Cause.TABLE:
+            self._is_only_the_table = False
         started_at = trio.current_time()
         inputs = self._inputs()
         if inputs is None or self.mode is Mode.DOWN:
@@ -187,13 +195,15 @@ class Reconciler:
         self.mode = Mode.RECONCILING
         look, applied, fault = Look(), Applied(), ""
         try:
-            look = await self._in_thread(
-                partial(self._kernel.look, inputs, now=started_at)
-            )
+            question = self._kernel.look
+            if self._watch is not None and self._is_only_the_table:
+                question = self._kernel.glance
+            self._is_only_the_table = True
+            look = await self._in_thread(partial(question, inputs, now=started_at))
             if self._watch is not None:
                 self._watch.follow(look.links)
             if look.ops:
-                applied = await self._in_thread(partial(self._kernel.apply, look.ops))
+                applied = await self._in_thread(partial(self._kernel.carry_out, look))
         except NavstarError as error:
             fault = str(error)
         except OSError as error:
@@ -208,11 +218,13 @@ class Reconciler:
         self.last = report
         self.counters.passes += 1
         self.counters.writes += report.applied.writes
+        again_at = report.look.verdict.look_again_at
         if report.fault or report.refused:
             self.counters.faults += 1
             self._schedule.failed(took=report.took, now=report.ended_at)
+        elif report.look.is_glance:
+            self._schedule.glanced(look_again_at=again_at)
         else:
-            again_at = report.look.verdict.look_again_at
             self._schedule.succeeded(
                 took=report.took, now=report.ended_at, look_again_at=again_at
             )

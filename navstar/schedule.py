@@ -10,6 +10,9 @@ when `REST` times the last pass' duration has gone by since its end: a bridge fu
 of starting containers causes events all the time, and hardly any is about us.
 
 A pass that failed in part is repeated with back-off, first after `FIRST_RETRY`.
+
+A pass for the table's sake may do without looking at the kernel. Such a glance does
+not put the audit off, however many there are.
 """
 
 from __future__ import annotations
@@ -60,6 +63,7 @@ class Schedule:
         self._timing = timing
         self._rng = rng
         self._earliest_for_events = now
+        self._audit_at = now + timing.audit_period
         self._retry = FIRST_RETRY
         self.due_at = now
         self.cause = Cause.START
@@ -95,6 +99,16 @@ class Schedule:
         self._ended(took=took, now=now)
         self._bring_forward(look_again_at, Cause.SECOND_LOOK)
 
+    def glanced(self, *, look_again_at: float = math.inf) -> None:
+        """A pass did all it wanted without looking at the kernel.
+
+        Args:
+            look_again_at: As for `succeeded`.
+        """
+        self._retry = FIRST_RETRY
+        self._bring_forward(self._audit_at, Cause.AUDIT)
+        self._bring_forward(look_again_at, Cause.SECOND_LOOK)
+
     def failed(self, *, took: float, now: float) -> None:
         """A pass failed, or the kernel refused a part of it."""
         self._ended(took=took, now=now)
@@ -106,7 +120,8 @@ class Schedule:
 
     def _ended(self, *, took: float, now: float) -> None:
         self._earliest_for_events = now + REST * took
-        self._bring_forward(now + self._timing.audit_period, Cause.AUDIT)
+        self._audit_at = now + self._timing.audit_period
+        self._bring_forward(self._audit_at, Cause.AUDIT)
 
     def _bring_forward(self, at: float, cause: Cause) -> None:
         if at < self.due_at:

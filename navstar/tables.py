@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from ipaddress import IPv4Address, IPv6Address
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
+from weakref import WeakValueDictionary
 
 from navstar.allocation import Interface, IpAddress, Network
 
@@ -79,7 +80,7 @@ class Addr:
         return f"addr {self.address} dev {self.link}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Neighbour:
     """The remote VTEP address `address` answers at `mac`; no ARP leaves a VTEP."""
 
@@ -91,7 +92,7 @@ class Neighbour:
         return f"neigh {self.address} lladdr {self.mac} dev {self.link} nud permanent"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Fdb:
     """Frames for the remote VTEP's `mac` leave in a VXLAN packet to `agent`."""
 
@@ -103,7 +104,7 @@ class Fdb:
         return f"fdb {self.mac} dev {self.link} dst {self.agent} self permanent"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Route:
     """Packets for `subnet` go to the remote VTEP address `via`, on `link`.
 
@@ -141,6 +142,22 @@ class Rule:
 
 
 Row: TypeAlias = Link | Addr | Neighbour | Fdb | Route | Rule
+
+
+PeerRow: TypeAlias = Neighbour | Fdb | Route
+_PeerRowT = TypeVar("_PeerRowT", bound=PeerRow)
+
+_unique: WeakValueDictionary[PeerRow, Any] = WeakValueDictionary()
+
+
+def unique(row: _PeerRowT) -> _PeerRowT:
+    """The one object for this row, as long as somebody has it.
+
+    Rows come by the thousand, from the lines and from the kernel. Where equal rows are
+    one object, comparing two sets of them takes no look at their fields.
+    """
+    found: _PeerRowT = _unique.setdefault(row, row)
+    return found
 
 
 def kernel_key(row: Row) -> tuple[object, ...]:

@@ -140,8 +140,9 @@ class Brake:
     def _excess(
         self, desired: AbstractSet[Row], actual: AbstractSet[Row], *, now: float
     ) -> tuple[str, float]:
-        before, after = _agents(actual), _agents(desired)
-        gone, total = len(before - after), len(before)
+        # An agent that stays has its FDB row in both, or another in its place.
+        gone = len(_agents(actual - desired) - _agents(desired - actual))
+        total = len(_agents(actual))
         if total <= FEW_AGENTS or gone <= self._caution.max_withdrawal * total:
             self._let_go()
             return "", math.inf
@@ -170,7 +171,8 @@ def _would_go(desired: AbstractSet[Row], actual: AbstractSet[Row]) -> frozenset[
     surplus = actual - desired
     if not surplus:
         return frozenset()
-    taken = {kernel_key(row) for row in desired}
+    # The kernel has one row per key, so what takes a surplus row's place is new.
+    taken = {kernel_key(row) for row in desired - actual}
     links = [row for row in desired if isinstance(row, Link)]
     in_the_way = {
         row.name

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import TypeVar, cast
 
@@ -68,6 +69,7 @@ class Host(FakeKernel):
         self.addresses = {AGENT_IP}
         self.opened = 0
         self.fails = 0
+        self.looks = 0
         self.watches: list[Watch] = []
         self.on_watch: Callable[[], None] = lambda: None
 
@@ -77,6 +79,10 @@ class Host(FakeKernel):
 
     def close(self) -> None:
         pass
+
+    def host_addresses(self) -> frozenset[IpAddress]:
+        self.looks += 1
+        return frozenset(self.addresses)
 
     def dump(self) -> frozenset[Row]:
         if self.fails:
@@ -91,9 +97,6 @@ class Host(FakeKernel):
 
     def underlay(self, agent_ip: IpAddress) -> UnderlayDevice | None:
         return UnderlayDevice("eth0", 1500) if agent_ip in self.addresses else None
-
-    def host_addresses(self) -> frozenset[IpAddress]:
-        return frozenset(self.addresses)
 
     def links_in_the_way(self, desired: Iterable[Row]) -> tuple[LinkInTheWay, ...]:
         return ()
@@ -152,6 +155,9 @@ class World:
 
     def agents(self) -> int:
         return len([row for row in self.host.dump() if isinstance(row, Fdb)])
+
+    def has_agents(self, count: int) -> bool:
+        return self.agents() == count
 
     async def until(self, holds: Callable[[], bool]) -> float:
         """Wait until something holds; the virtual seconds that took."""
@@ -256,6 +262,64 @@ async def test_an_audit_of_right_rows_writes_nothing(world: World, clock) -> Non
 
     assert len(world.reports) >= passes + 5
     assert world.host.writes == writes
+
+
+async def test_a_change_of_the_table_does_not_read_the_kernel(
+    world: World, clock
+) -> None:
+    looks = world.host.looks
+
+    for count in (5, 4, 8):
+        world.go_by(lines=lines(count))
+        world.reconciler.trigger(Cause.TABLE)
+        await world.until(partial(world.has_agents, count))
+
+    assert world.host.looks == looks
+    assert world.reports[-1].look.is_glance
+
+
+async def test_a_change_of_the_table_after_one_of_the_kernel_reads_it(
+    world: World, clock
+) -> None:
+    world.host.reset(row for row in world.host.dump() if not isinstance(row, Fdb))
+    world.reconciler.trigger(Cause.KERNEL)
+    world.go_by(lines=lines(4))
+    world.reconciler.trigger(Cause.TABLE)
+
+    await world.until(lambda: world.agents() == 4)
+
+    assert world.reports[-1].cause is Cause.TABLE
+    assert not world.reports[-1].look.is_glance
+
+
+async def test_changes_of_the_table_do_not_put_the_audit_off(
+    world: World, clock
+) -> None:
+    kept = [row for row in world.host.dump() if not isinstance(row, Fdb)]
+    world.host.reset(kept)
+
+    for count in range(20):
+        world.go_by(lines=lines(4 + count % 2))
+        world.reconciler.trigger(Cause.TABLE)
+        await trio.sleep(1)
+
+    assert {4, 5} >= {world.agents()}
+    assert Cause.AUDIT in {report.cause for report in world.reports}
+
+
+async def test_a_glance_that_finds_itself_wrong_is_followed_by_a_look(
+    world: World, clock
+) -> None:
+    gone = [row for row in world.host.dump() if isinstance(row, Fdb)]
+    world.host.reset([])
+    world.go_by(lines=lines(4))
+    world.reconciler.trigger(Cause.TABLE)
+    await world.until(lambda: world.reports[-1].refused != ())
+
+    took = await world.until(lambda: world.agents() == 4)
+
+    assert took <= 1.5
+    assert set(gone) <= world.host.dump()
 
 
 async def test_a_refused_row_stops_no_other_and_is_tried_again(

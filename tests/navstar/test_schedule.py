@@ -128,3 +128,14 @@ def test_a_pass_is_never_further_away_than_an_audit_period(steps) -> None:
             one.succeeded(took=0.01, now=now)
 
         assert one.due_at <= now + TIMING.audit_period
+
+
+def test_a_glance_does_not_put_the_audit_off() -> None:
+    one = at_rest()
+    for step in range(9):
+        one.trigger(Cause.TABLE, now=101.0 + step)
+        one.begin()
+
+        one.glanced()
+
+    assert (one.due_at, one.cause) == (110.0, Cause.AUDIT)

@@ -7,11 +7,13 @@ import json
 import pytest
 
 from navstar.tables import (
+    Fdb,
     address_of_bytes,
     family_of,
     is_unicast_mac,
     link_of,
     row_json,
+    unique,
 )
 from tests.navstar.example_rows import GROUND, LINK, VTEP, path_to
 
@@ -64,3 +66,12 @@ def test_an_address_has_four_bytes_or_sixteen():
     assert address_of_bytes(bytes(16)).version == 6
     with pytest.raises(ValueError, match="5 bytes"):
         address_of_bytes(bytes(5))
+
+
+def test_equal_rows_are_one_object_while_somebody_has_it():
+    (first,) = (row for row in path_to(2) if isinstance(row, Fdb))
+    (again,) = (row for row in path_to(2) if isinstance(row, Fdb))
+    kept = unique(first)
+
+    assert again is not first
+    assert unique(again) is kept
