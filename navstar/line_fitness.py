@@ -45,9 +45,10 @@ def misfit(line: Line, place: Place) -> str | None:
         )
     if not is_unicast_mac(line.mac):
         return f"MAC {line.mac} is not one host's"
-    underlay = agent_address(line, link.local.version)
-    if underlay is None:
-        return f"no IPv{link.local.version} address of the agent"
+    underlay, version = line.agent_ip, link.local.version
+    if underlay.version != version:
+        # A VXLAN device listens in one family: the other address would hear nothing.
+        return f"its VTEP is on IPv{underlay.version}, {link.name} on IPv{version}"
     for version in (4, 6):
         address = agent_address(line, version)
         if address is not None and not _is_host(address):

@@ -209,7 +209,14 @@ def test_the_metric_follows_from_the_vtep_address_and_differs_between_agents():
         ({"agent_ip": IPv4Address(0)}, "agent address"),
         ({"agent_ip": IPv4Address("9.0.3.1")}, "inside the overlay"),
         ({"agent_ip": IPv4Address("44.128.0.3")}, "inside the overlay"),
-        ({"agent_ip": IPv6Address("fd00::3")}, "no IPv4 address"),
+        ({"agent_ip": IPv6Address("fd00::3")}, "VTEP is on IPv6"),
+        (  # Its VXLAN socket is one of IPv6 alone: what we sent would be lost.
+            {
+                "agent_ip": IPv6Address("fd00::3"),
+                "underlay4": IPv4Address("10.0.0.3"),
+            },
+            "VTEP is on IPv6",
+        ),
         ({"underlay6": IPv6Address("fe80::3")}, "agent address"),
         ({"overlay": IPv4Network("12.0.0.0/8")}, "not in the overlay"),
     ],
