@@ -82,11 +82,11 @@ class Agent:
             me=self._host.running.id.hex(),
         )
 
-    def leads_to(self) -> int:
-        """How many lines of other agents have all their rows in the kernel."""
-        rows = self.kernel.dump()
-        desired = self.desired()
-        return len(desired.agents) if desired.rows <= rows else 0
+    def holds_rows_of(self, lines: int) -> bool:
+        """Whether it knows so many lines, and its kernel holds all rows of them."""
+        if len(self._lines.lines) != lines:
+            return False
+        return self.desired().rows <= self.kernel.dump()
 
     def _table_changed(self) -> None:
         node = self._host.running

@@ -44,6 +44,8 @@ class Detection:
         self._world = world
         self._hosts: dict[NodeId, Host] = {}
         self._faults: dict[str, _Fault] = {}
+        #: Whether a host was wrong when it last came to suspect a member.
+        self._wrongly: dict[tuple[str, NodeId], bool] = {}
 
     def started(self, host: Host) -> None:
         """A host's node begins: from now on its id is this host."""
@@ -63,9 +65,7 @@ class Detection:
         fault = self._faults.get(victim.name)
         if fault is not None and isinstance(event, Failed):
             fault.noticed.setdefault(host.name, self._world.now)
-        if self._is_well(host, victim):
-            self.false_downs += isinstance(event, Failed)
-            self.false_suspicions += isinstance(event, Suspected)
+        self._judge(host, victim, event)
 
     def is_complete(self) -> bool:
         """Whether all healthy hosts have noticed all faults."""
@@ -106,6 +106,16 @@ class Detection:
         points = ((at, min(1.0, (i + 1) / wanted)) for i, at in enumerate(delays))
         return Curve("takes the victim for down", tuple(points))
 
+    def _judge(self, host: Host, victim: Host, event: Suspected | Failed) -> None:
+        """Is this wrong? A suspicion that was right when it arose may run out later."""
+        is_wrong = self._is_well(host, victim, event)
+        pair = host.name, event.member.id
+        if isinstance(event, Suspected):
+            self._wrongly[pair] = is_wrong
+            self.false_suspicions += is_wrong
+        else:
+            self.false_downs += is_wrong and self._wrongly.pop(pair, True)
+
     def _watching(self) -> set[str]:
         return {
             host.name
@@ -115,10 +125,12 @@ class Detection:
             and host.name not in self._faults
         }
 
-    def _is_well(self, host: Host, victim: Host) -> bool:
+    def _is_well(self, host: Host, victim: Host, event: Suspected | Failed) -> bool:
         """Whether nothing is wrong with two hosts and the network between them."""
         if not victim.is_running or victim.is_leaving or host is victim:
             return False
+        if event.member.epoch < victim.running.membership.me.epoch:
+            return False  # An earlier life, which is over indeed.
         if self.ailing and not self.ailing.isdisjoint((host.name, victim.name)):
             return False
         network = self._world.network

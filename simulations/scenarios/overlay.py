@@ -53,16 +53,16 @@ def _play(parameters: OverlayParameters, cluster: Cluster) -> Measured:
 
 
 def _holds_all(agents: Mapping[str, Agent]) -> Callable[[Host], bool]:
-    """Whether a host's kernel leads to all other agents, once something was done."""
-    others = len(agents) - 1
+    """Whether a host's kernel holds what the lines of all agents come to."""
+    lines = 2 * len(agents)  # one for each family
     looked: dict[str, int] = {}
 
     def has(host: Host) -> bool:
         agent = agents[host.name]
         if looked.get(host.name) == agent.passes:
-            return False  # Nothing was done to its kernel since.
+            return False  # No pass since the last look.
         looked[host.name] = agent.passes
-        return agent.leads_to() == others
+        return agent.holds_rows_of(lines)
 
     return has
 

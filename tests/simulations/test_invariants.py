@@ -78,7 +78,7 @@ def test_a_disk_that_goes_back_in_time_may_bring_back_what_it_removed():
     assert not cluster.invariants.violations
 
 
-def test_equal_contexts_with_other_facts_are_noticed():
+def test_equal_digests_with_other_facts_are_noticed():
     cluster, _, _ = written()
     facts = cluster.hosts[2].running.kv.store.facts
     ((dot, fact),) = facts
@@ -87,7 +87,7 @@ def test_equal_contexts_with_other_facts_are_noticed():
 
     cluster.invariants.check()
 
-    assert "equal contexts, other facts" in told(cluster)
+    assert "equal digests, other facts" in told(cluster)
 
 
 def test_a_digest_that_is_not_the_tables_is_noticed():
