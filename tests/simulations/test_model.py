@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lashup.errors import UsageError
+from lashup.machine import NodeId
 from lashup.membership.config import LAN
 from lashup.membership.member import Belief, Liveness
 from lashup.membership.record import NodeRecord
@@ -37,7 +38,7 @@ def rng(seed: int = 1) -> np.random.Generator:
 
 @given(st.integers(2, 300), st.integers(1, 20))
 def test_the_models_trees_are_those_of_the_machine(size, arity):
-    order = [index.to_bytes(16, "big") for index in range(size)]
+    order = [NodeId(index.to_bytes(16, "big")) for index in range(size)]
     origin = order[size // 3]
     exact = Trees(order, origin, arity=arity)
     wanted = {
@@ -96,13 +97,13 @@ def test_a_suspicion_runs_out_when_the_machines_does(times, members):
 
     clock = Suspicions()
     ordered = sorted(times)
-    clock.start(b"victim", b"1", ladder=rungs, now=ordered[0])
+    clock.start(NodeId(b"victim"), NodeId(b"1"), ladder=rungs, now=ordered[0])
     exact = None
     for number, at in enumerate(ordered[1:], start=2):
         if clock.next_wakeup() <= at:
             exact = clock.next_wakeup()
             break
-        clock.confirm(b"victim", b"%d" % number)
+        clock.confirm(NodeId(b"victim"), NodeId(b"%d" % number))
         exact = max(clock.next_wakeup(), at)
         if exact == at:
             break
@@ -176,7 +177,7 @@ def test_the_last_of_many_beliefs_comes_when_the_greatest_of_many_sums_does():
 @pytest.mark.parametrize("nodes", [1, 20, 1_000, 100_000])
 def test_a_packet_of_the_machine_carries_as_many_beliefs_as_in_the_model(nodes):
     record = NodeRecord(
-        id=bytes(range(16)),
+        id=NodeId(bytes(range(16))),
         name=f"n{nodes:05}",
         epoch=1_750_000_000_000,
         incarnation=1,
