@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from lashup import ANY, RunningNode
+from lashup import ANY, Key, RunningNode
 from navstar.agent_address import agent_address, of_family, own_addresses
 from navstar.allocation import Allocation, IpAddress
 from navstar.config import Config, ReconcileSection
@@ -65,8 +65,7 @@ class Agent:
         self.started_at = trio.current_time()
         self.stop = trio.Event()
         self._is_synchronised = False
-        # What the disk remembers counts from the first pass on.
-        self._read_table()
+        self._reading = trio.Lock()
         self._notices = Notices(log)
         self.publisher = Publisher(
             node,
@@ -93,6 +92,8 @@ class Agent:
 
     async def run(self) -> None:
         """Do the agent's work, until cancelled."""
+        # What the disk remembers counts from the first pass on.
+        await self._read_table()
         send, receive = trio.open_memory_channel[Reading](1)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.source.run, send)
@@ -126,22 +127,31 @@ class Agent:
 
     async def _follow_table(self) -> None:
         async with self.node.kv.subscribe((*KEY_PREFIX, ANY)) as changes:
+            # Once more: something may have come since it was read first.
+            await self._read_table()
             async for change in changes:
-                before = self.table.lines
-                self.table.update(change.key, change.new)
-                self._notices.tell("bad line", map(said, self.table.bad_lines))
-                if self.table.lines is not before:
-                    self.publisher.look()
-                    self.reconciler.trigger(Cause.TABLE)
+                await self._read_key(change.key)
 
-    def lines_now(self) -> tuple[Line, ...]:
+    async def lines_now(self) -> tuple[Line, ...]:
         """Every line of the table, also those that nobody was told of yet."""
-        self._read_table()
+        await self._read_table()
         return self.table.lines
 
-    def _read_table(self) -> None:
+    async def _read_table(self) -> None:
         for key in self.node.kv.keys((*KEY_PREFIX, ANY)):
-            self.table.update(key, self.node.kv.get(key))
+            await self._read_key(key)
+
+    async def _read_key(self, key: Key) -> None:
+        """Take in what a key holds now; others may go on between two lines."""
+        async with self._reading:
+            before = self.table.lines, self.table.bad_lines
+            for _ in self.table.steps_of_update(key, self.node.kv.get(key)):
+                await trio.lowlevel.checkpoint()
+        if self.table.bad_lines is not before[1]:
+            self._notices.tell("bad line", map(said, self.table.bad_lines))
+        if self.table.lines is not before[0]:
+            self.publisher.look()
+            self.reconciler.trigger(Cause.TABLE)
 
     async def _follow_members(self) -> None:
         async with self.node.events() as events:
@@ -152,7 +162,7 @@ class Agent:
     async def _await_synchronised(self) -> None:
         await self.node.kv.wait_synchronised()
         # The changes that made it so may not have been taken yet.
-        self._read_table()
+        await self._read_table()
         self._is_synchronised = True
         self.log.info("synchronised", lines=len(self.table.lines))
         self.publisher.look()

@@ -88,8 +88,8 @@ def changes(
     right: set[tuple[Network, Interface]] = set()
     withdrawals: list[Withdraw] = []
     for line in present:
-        mine = wanted_at.get(_place(line))
         if line.node == speaker.node:
+            mine = wanted_at.get(_place(line))
             if mine is None:
                 withdrawals.append(Withdraw(line))
             elif replace(line, claimed_at=0) == mine:

@@ -7,7 +7,7 @@ without reason: what nobody told us of is set right then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import trio
@@ -78,7 +78,9 @@ class Publisher:
             with trio.move_on_after(self._period):
                 await self._wanted.wait()
 
-    async def fall_silent(self, present: Callable[[], tuple[Line, ...]]) -> int:
+    async def fall_silent(
+        self, present: Callable[[], Awaitable[tuple[Line, ...]]]
+    ) -> int:
         """Withdraw everything this agent says, for good. Returns how many lines.
 
         Args:
@@ -87,7 +89,7 @@ class Publisher:
         self._is_silent = True
         # A write that is on its way would come after what takes it back.
         async with self._writing:
-            withdrawn = withdrawal_of_all(present(), node=self._node.id.hex())
+            withdrawn = withdrawal_of_all(await present(), node=self._node.id.hex())
             for change in withdrawn:
                 await self._carry_out(change)
             return len(withdrawn)

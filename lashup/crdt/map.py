@@ -108,6 +108,16 @@ class MapView:
             step_name(step): MapView(branch) for step, branch in self._fields(Type.MAP)
         }
 
+    def changed_maps(self, before: MapView) -> Iterator[Name]:
+        """The maps that may read otherwise in this value than in another one.
+
+        Every one that does, and now and then one that does not. Where one value comes
+        from the other, as in `KeyChanged`, it costs as much as differs.
+        """
+        for step in self._branch.differing(before._branch):
+            if step_kind(step) == Type.MAP:
+                yield step_name(step)
+
     def plain(self) -> dict[Name, object]:
         """All fields as plain values, for printing: sets sorted into lists.
 

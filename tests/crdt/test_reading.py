@@ -98,3 +98,25 @@ def test_a_type_of_a_later_version_is_no_change_but_its_map_is_there():
     site.hear(fact(pack_step("m", Type.MAP), later))
     assert not reads_the_same(EMPTY, _branch(site))
     assert site.view().plain() == {"m": {}}
+
+
+@given(histories())
+def test_every_map_that_reads_otherwise_is_among_the_changed_ones(history):
+    views = [MapView(_branch(site)) for site in history.sites] + [MapView(EMPTY)]
+    for one in views:
+        for two in views:
+            changed = set(one.changed_maps(two))
+            for name in {*one.maps(), *two.maps()} - changed:
+                assert one.map(name) == two.map(name)
+
+
+def test_only_maps_that_changed_are_named():
+    site = Site(0)
+    for name in ("a", "b", "c"):
+        site.write(ROOT.map_field(name).register("r").assign(1))
+    before = MapView(_branch(site))
+
+    site.write(ROOT.map_field("b").register("r").assign(2))
+    site.write(ROOT.register("r").assign(2))
+
+    assert list(MapView(_branch(site)).changed_maps(before)) == ["b"]

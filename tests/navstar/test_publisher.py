@@ -88,8 +88,11 @@ async def test_who_falls_silent_takes_back_a_line_that_is_still_being_written(
         await trio.to_thread.run_sync(disk.is_writing.wait, 10)
         silent = trio.Event()
 
+        async def present() -> tuple[Line, ...]:
+            return lines_of(node)
+
         async def fall_silent() -> None:
-            await publisher.fall_silent(lambda: lines_of(node))
+            await publisher.fall_silent(present)
             silent.set()
 
         nursery.start_soon(fall_silent)
