@@ -37,6 +37,8 @@ from lashup.kv.replica import (
     Replica,
     Save,
 )
+from lashup.kv.rider import rider_untrusted
+from lashup.kv.serving import BURST
 from lashup.machine import Address, NodeId, Persist, Send, Transmit
 from lashup.membership import (
     Changed,
@@ -146,7 +148,7 @@ class Node:
             limits=config.limits,
             max_skew=config.max_clock_skew,
         )
-        self.kv.store.load(tables, wall=wall)
+        self.kv.load(tables, wall=wall)
         remembered = tables.get(MEMBER_TABLE, {})
         self._savings = Savings(remembered=remembered)
         self.membership = Swim(
@@ -307,7 +309,11 @@ class Node:
                     self._take(Channel.MEMBERSHIP, outcome, effects, now=now)
                 case Channel.KV:
                     kv_outcome = self.kv.receive_untrusted(
-                        payload, sender, now=now, wall=self._wall(now)
+                        payload,
+                        sender,
+                        now=now,
+                        wall=self._wall(now),
+                        burst=self._burst_for(sender),
                     )
                     self._take_kv(kv_outcome, effects, now=now)
                 case Channel.MULTICAST:
@@ -332,8 +338,7 @@ class Node:
                 case Send(to, payload):
                     self._outbox.put(to, channel, payload)
                 case RiderHeard(_, address, rider):
-                    root = int.from_bytes(rider[:8], "big")
-                    self.kv.hear_digest(root, address, now=now)
+                    self.kv.hear_rider(rider_untrusted(rider), address, now=now)
                 case Changed(member) if member.id == self.id:
                     # Somebody knew a later life of ours; the next start must be later.
                     effects.append(self._savings.epoch(member.epoch))
@@ -370,8 +375,16 @@ class Node:
         effects += self._outbox.seal_all()
         return effects
 
+    def _burst_for(self, sender: Address) -> int:
+        """Datagrams that an answer to a source may have.
+
+        A source address is not sealed. Where no member is known to be, a recorded
+        question must not aim a burst of answers.
+        """
+        return BURST if self.membership.is_at(sender) else 1
+
     def _set_rider(self) -> None:
-        self.membership.rider = self.kv.root.to_bytes(8, "big")
+        self.membership.rider = self.kv.rider.encode()
 
     def _wall(self, now: float) -> float:
         return now + self.wall_offset

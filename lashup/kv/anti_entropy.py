@@ -36,7 +36,8 @@ from lashup.kv.messages import (
     Request,
     encode,
 )
-from lashup.kv.serving import EVERYTHING, Want, serve
+from lashup.kv.rider import Rider
+from lashup.kv.serving import BURST, EVERYTHING, Want, serve
 from lashup.machine import NEVER, Address, Send
 from lashup.reconcile import Sought, Summary, Walk
 
@@ -74,6 +75,7 @@ class _Exchange:
     """One peer, from the first question to the last part."""
 
     peer: Address
+    rider: Rider
     walk: Walk
     #: Counters that the peer has yet to speak about, of actors that differ.
     todo: dict[Actor, Runs] = field(default_factory=dict)
@@ -92,7 +94,7 @@ class _Suspect:
     """A peer whose digest was another than ours."""
 
     peer: Address
-    root: int
+    rider: Rider
     look_at: float
 
 
@@ -110,6 +112,8 @@ class AntiEntropy:
         self.failures = 0
         #: Whether the store has been equal to a peer's that was not empty.
         self.is_synchronised = False
+        #: Whether it had the table before (see `rider`).
+        self.is_informed = False
         self._facts = facts
         self._summary = summary
         self._part_size = part_size
@@ -125,17 +129,17 @@ class AntiEntropy:
         pending = (r.repeat_at for r in exchange.requests.values())
         return min(exchange.walk.next_wakeup(), min(pending, default=NEVER))
 
-    def hear_digest(self, root: int, peer: Address, *, now: float) -> None:
+    def hear_rider(self, rider: Rider, peer: Address, *, now: float) -> None:
         """A peer's digest came in; `tick` does the rest."""
         suspect = self._suspect
-        if root == self._summary.root:
-            self.is_synchronised |= root != 0
+        if rider.root == self._summary.root:
+            self._agreed(rider)
             if suspect is not None and suspect.peer == peer:
                 self._suspect = None
-        elif root != 0 and (suspect is None or suspect.peer == peer):
+        elif rider.root != 0 and (suspect is None or suspect.peer == peer):
             settle = SETTLE if self.is_synchronised else 0.0
             look_at = now + settle if suspect is None else suspect.look_at
-            self._suspect = _Suspect(peer, root, look_at)
+            self._suspect = _Suspect(peer, rider, look_at)
 
     def tick(self, *, now: float) -> list[Send]:
         """Start an exchange that is due; ask again what was not answered."""
@@ -159,9 +163,12 @@ class AntiEntropy:
         answer = Answer(self._summary.answer_untrusted(ask))
         return [Send(peer, encode(answer))]
 
-    def serve(self, request: Request, peer: Address) -> list[Send]:
-        """Send a peer what it lacks."""
-        served = serve(self._facts, request.wants, size=self._part_size)
+    def serve(
+        self, request: Request, peer: Address, *, burst: int = BURST
+    ) -> list[Send]:
+        """Send a peer what it lacks, in so many datagrams at most."""
+        size = self._part_size
+        served = serve(self._facts, request.wants, size=size, burst=burst)
         parts = (
             Part(request.number, index, len(served), one.delta, one.dealt)
             for index, one in enumerate(served)
@@ -209,14 +216,20 @@ class AntiEntropy:
         if suspect is None or suspect.look_at > now:
             return
         self._suspect = None
-        if suspect.root == self._summary.root:
-            self.is_synchronised = True
+        if suspect.rider.root == self._summary.root:
+            self._agreed(suspect.rider)
             return
         self.exchanges += 1
         walk = Walk(
             self._summary, now=now, retry_after=RETRY_AFTER, sought=Sought.THEIRS
         )
-        self._exchange = _Exchange(suspect.peer, walk)
+        self._exchange = _Exchange(suspect.peer, suspect.rider, walk)
+
+    def _agreed(self, rider: Rider) -> None:
+        """Our store holds all that a peer's did. An empty one says nothing."""
+        if rider.root != 0:
+            self.is_synchronised = True
+            self.is_informed |= rider.is_informed
 
     def _take_away(self, exchange: _Exchange, part: Part) -> bool:
         """Note what a part dealt with. Whether that was anything new."""
@@ -257,7 +270,7 @@ class AntiEntropy:
             actors = self._next_actors(exchange)
             sends += [self._request(exchange, actors, 1, now=now)] if actors else []
         if exchange.is_done:
-            self.is_synchronised = True
+            self._agreed(exchange.rider)
             self._exchange = None
         return sends
 

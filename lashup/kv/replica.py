@@ -23,7 +23,9 @@ from lashup.kv.anti_entropy import AntiEntropy
 from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
 from lashup.kv.limits import Limits
 from lashup.kv.pattern import EVERYTHING, Pattern, check_pattern, matches
+from lashup.kv.rider import Rider
 from lashup.kv.rows import Rows
+from lashup.kv.serving import BURST
 from lashup.kv.store import Store, Write
 from lashup.kv.subscription import KeyChanged, Subscription
 from lashup.machine import Address, Send
@@ -94,8 +96,22 @@ class Replica:
 
     @property
     def root(self) -> int:
-        """The digest to put on probes: 64 bits."""
+        """The digest: 64 bits, equal where stores are equal."""
         return self.store.digest.root
+
+    @property
+    def rider(self) -> Rider:
+        """What to put on probes and acks."""
+        return Rider(self.root, self.anti_entropy.is_informed)
+
+    def load(self, tables: Mapping[str, Mapping[bytes, bytes]], *, wall: float) -> None:
+        """Take over what an earlier life left on disk. Only for an empty store.
+
+        Raises:
+            MalformedDatagram: The rows are not what this version writes.
+        """
+        self.store.load(tables, wall=wall)
+        self.anti_entropy.is_informed = self.root != 0
 
     def next_wakeup(self) -> float:
         """The time by which `tick` must be called. A late call is safe."""
@@ -171,9 +187,9 @@ class Replica:
                 return change
         return None
 
-    def hear_digest(self, root: int, peer: Address, *, now: float) -> None:
-        """A peer's digest came in on a probe or ack."""
-        self.anti_entropy.hear_digest(root, peer, now=now)
+    def hear_rider(self, rider: Rider, peer: Address, *, now: float) -> None:
+        """What a peer's store says of itself came in on a probe or ack."""
+        self.anti_entropy.hear_rider(rider, peer, now=now)
 
     def hear_announced_untrusted(
         self, payload: bytes, *, wall: float
@@ -186,9 +202,22 @@ class Replica:
         return self._merge(decode_delta_untrusted(payload), wall=wall)
 
     def receive_untrusted(
-        self, data: bytes, sender: Address, *, now: float, wall: float
+        self,
+        data: bytes,
+        sender: Address,
+        *,
+        now: float,
+        wall: float,
+        burst: int = BURST,
     ) -> list[KvEffect]:
         """Take in one message of the exchange.
+
+        Args:
+            data: The message.
+            sender: Where it came from, and where an answer goes.
+            now: The time.
+            wall: Seconds since 1970.
+            burst: Datagrams of an answer, at most.
 
         Raises:
             MalformedDatagram: It is none. Nothing has changed.
@@ -200,7 +229,7 @@ class Replica:
             case messages.Answer(answer):
                 return list(exchange.hear_answer_untrusted(answer, sender, now=now))
             case messages.Request() as request:
-                return list(exchange.serve(request, sender))
+                return list(exchange.serve(request, sender, burst=burst))
             case messages.Part() as part:
                 effects = self._merge(part.delta, wall=wall)
                 return effects + list(exchange.hear_part(part, sender, now=now))
@@ -216,6 +245,7 @@ class Replica:
             "exchanges": self.anti_entropy.exchanges,
             "exchanges_failed": self.anti_entropy.failures,
             "synchronised": int(self.anti_entropy.is_synchronised),
+            "informed": int(self.anti_entropy.is_informed),
             "subscriptions": len(self._subscriptions),
         }
 

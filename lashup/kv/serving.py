@@ -67,15 +67,18 @@ class Served:
     dealt: Stretches
 
 
-def serve(facts: FactSet, wants: Iterable[Want], *, size: int) -> tuple[Served, ...]:
+def serve(
+    facts: FactSet, wants: Iterable[Want], *, size: int, burst: int = BURST
+) -> tuple[Served, ...]:
     """Answer some wants, as far as one burst goes.
 
     Args:
         facts: Ours.
         wants: In the order in which they are to be answered.
         size: Bytes that one part, as a message, should not exceed.
+        burst: Parts, at most.
     """
-    answer = _Answer(size)
+    answer = _Answer(size, burst)
     for want, (first, last) in ((w, s) for w in wants for s in w.stretches):
         start, is_open = first, False
         for piece in _pieces(facts, want, first, last):
@@ -101,16 +104,17 @@ def serve(facts: FactSet, wants: Iterable[Want], *, size: int) -> tuple[Served, 
 class _Answer:
     """The parts of one burst."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, burst: int) -> None:
         self.parts: list[Served] = []
         self.part = _Part(size)
         self._size = size
+        self._burst = burst
         self._spent = 0
 
     @property
     def is_over(self) -> bool:
         """Whether the burst is used up: facts of many datagrams count as such."""
-        return len(self.parts) >= BURST or self._spent >= BURST * self._size
+        return len(self.parts) >= self._burst or self._spent >= self._burst * self._size
 
     def flush(self) -> None:
         self.parts.append(self.part.served())

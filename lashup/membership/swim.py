@@ -151,6 +151,11 @@ class Swim:
         member = self._beliefs.members.get(node)
         return None if member is None else self._beliefs.members.address_of(member)
 
+    def is_at(self, address: Address) -> bool:
+        """Whether a live member says that it listens at an address."""
+        there = self._beliefs.members.at_address(address)
+        return any(member.liveness.is_live for member in there)
+
     def round_trip(self, node: NodeId) -> float | None:
         """The smoothed round trip to a member in seconds; None before the first."""
         return self._round_trips.mean(node)

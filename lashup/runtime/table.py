@@ -150,6 +150,16 @@ class Table:
         """
         return self._node.kv.anti_entropy.is_synchronised
 
+    @property
+    def is_informed(self) -> bool:
+        """Whether this store had the table before, or was equal to one that had.
+
+        Nodes that lost all their disks agree with each other on nearly nothing; they
+        are synchronised, and not informed. Who deletes by what the table lacks should
+        ask for both.
+        """
+        return self._node.kv.anti_entropy.is_informed
+
     async def wait_synchronised(self) -> None:
         """Return when `is_synchronised`; on a lone node that is never."""
         await self._wait_until(lambda: self.is_synchronised)

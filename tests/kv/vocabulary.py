@@ -152,7 +152,7 @@ class Peer:
             self.take(self.replica.receive_untrusted(data, sender, now=now, wall=WALL))
 
     def hear_digest_of(self, other: Peer, *, now: float) -> None:
-        self.replica.hear_digest(other.replica.root, other.address, now=now)
+        self.replica.hear_rider(other.replica.rider, other.address, now=now)
 
     def take(self, effects: Iterable[KvEffect]) -> None:
         for effect in effects:
