@@ -115,8 +115,6 @@ class Node:
         MalformedDatagram: `tables` is not what this version writes.
 
     Attributes:
-        wall_offset: Seconds since 1970 less the driver's clock. The driver keeps it
-            right; the wall clock may jump.
         malformed: Messages from members that did not parse.
     """
 
@@ -131,7 +129,6 @@ class Node:
         now: float,
         wall: float,
     ) -> None:
-        self.wall_offset = wall - now
         self.malformed = 0
         self.keyring = (
             Keyring(config.keys) if config.keys else Keyring.loopback(config.cluster)
@@ -164,6 +161,7 @@ class Node:
             rng=rng,
             now=now,
             remembered=[record_untrusted(r) for r in remembered.values()],
+            wall_offset=wall - now,
         )
         self._view = _View(self.membership)
         self.multicast = Multicast(
@@ -175,6 +173,18 @@ class Node:
     def id(self) -> NodeId:
         """Who this node is, wherever it is."""
         return self.membership.me.id
+
+    @property
+    def wall_offset(self) -> float:
+        """Seconds since 1970 less the driver's clock.
+
+        The driver keeps it right; the wall clock may jump.
+        """
+        return self.membership.wall_offset
+
+    @wall_offset.setter
+    def wall_offset(self, seconds: float) -> None:
+        self.membership.wall_offset = seconds
 
     def next_wakeup(self) -> float:
         """The time by which `tick` must be called. A late call is safe."""

@@ -1,6 +1,12 @@
 """Who is in the cluster: SWIM with Lifeguard, over datagrams. Knows nothing of data."""
 
-from lashup.membership.config import LAN, LOCAL, WAN, MembershipConfig
+from lashup.membership.config import (
+    LAN,
+    LOCAL,
+    WAN,
+    Confirmation,
+    MembershipConfig,
+)
 from lashup.membership.events import (
     Changed,
     Conflict,
@@ -24,6 +30,7 @@ __all__ = (
     "LOCAL",
     "WAN",
     "Changed",
+    "Confirmation",
     "Conflict",
     "Effect",
     "Failed",

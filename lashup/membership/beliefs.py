@@ -75,8 +75,12 @@ class Beliefs:
         #: When the table last changed, and how many beliefs have taken effect.
         self.news_at = now
         self.news = 0
+        #: Of these, those that say of a live member that it is down.
+        self.losses = 0
         self.refutations = 0
         self.accusations = 0
+        #: Members that this node gave up on the word of witnesses.
+        self.confirmed = 0
         self._config = config
         self._arrivals: list[NodeId] = []
         self._events: list[MemberEvent] = []
@@ -126,6 +130,13 @@ class Beliefs:
             self.accusations += 1
             accusation = Belief(member.record, Liveness.SUSPECT, self.me.id)
             self.believe(accusation, now=now)
+
+    def give_up(self, node: NodeId, *, now: float) -> None:
+        """Enough members have asked for a member in vain: it is down."""
+        member = self.members.live_peer(node)
+        if member is not None:
+            self.confirmed += 1
+            self.believe(Belief(member.record, Liveness.DOWN, self.me.id), now=now)
 
     def held(self, node: NodeId) -> Belief | None:
         """What this node would tell another about a member."""
@@ -197,6 +208,8 @@ class Beliefs:
         self.updates.put(member.id, belief.encode())
         self.news += 1
         self.news_at = now
+        if liveness is Liveness.DOWN and known is not None and known.liveness.is_live:
+            self.losses += 1
         self._time_out(belief, known, now=now)
         self._events += events_of(member, known=known)
         if known is None or known.addresses != record.addresses:

@@ -10,11 +10,22 @@ everything that adapts (timeouts, local health) is Lifeguard's, arXiv:1707.00788
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, fields
 
 from lashup.errors import ConfigError
 
 _DAY = 86_400.0
+
+
+class Confirmation(enum.Enum):
+    """What it takes until a member that does not answer is down."""
+
+    #: Witnesses ask as well, at once; enough of them that asked in vain decide.
+    #: Where they cannot, the ladder does.
+    ACTIVE = "active"
+    #: Time alone, less of it the more members have come to doubt: memberlist's way.
+    LADDER = "ladder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +38,18 @@ class MembershipConfig:
         probe_timeout: Before the first round trip to a member was measured: when
             the helpers are asked. Afterwards the measured round trip decides.
         probe_timeout_floor: No measured timeout goes below: schedulers and garbage
-            collectors take their time even where the network is fast.
-        indirect_probes: Helpers that are asked to ping as well.
+            collectors take their time even where the network is fast. What it costs
+            to be too early is some packets.
+        indirect_probes: Helpers that are asked to ping as well, at least.
+        confirmation: Whether witnesses may shorten a suspicion.
+        stall_allowance: A process that stops for so long is never taken for down by
+            witnesses. Each of them asks for longer.
+        witnesses: Helpers that are asked, at most: where the network loses much,
+            more are needed.
+        refusal_wait: When a host says that the port is closed, a witness asks once
+            more, and waits so long, before it says so.
+        tardiness: A member that is to ping us now, by the common schedule, and is
+            later than this, is pinged itself.
         nack_share: A helper that has heard nothing after this share of the
             asker's patience says so, which tells the asker that it is not deaf.
         health_limit: Greatest local health score; period and timeouts are
@@ -65,8 +86,13 @@ class MembershipConfig:
 
     probe_period: float = 1.0
     probe_timeout: float = 0.5
-    probe_timeout_floor: float = 0.1
+    probe_timeout_floor: float = 0.05
     indirect_probes: int = 3
+    confirmation: Confirmation = Confirmation.ACTIVE
+    stall_allowance: float = 0.52
+    witnesses: int = 12
+    refusal_wait: float = 0.02
+    tardiness: float = 0.04
     nack_share: float = 0.8
     health_limit: int = 8
     stall: float = 0.25
@@ -103,6 +129,10 @@ class MembershipConfig:
             )
         if self.probe_timeout >= self.probe_period:
             raise ConfigError("probe_timeout", "must be below probe_period")
+        if self.stall_allowance > 0.75 * self.probe_period:
+            raise ConfigError(
+                "stall_allowance", "must not be above three quarters of probe_period"
+            )
         if not self.nack_share < 1:
             raise ConfigError("nack_share", "must be below 1")
         if self.max_payload < 1152:
@@ -120,6 +150,9 @@ WAN = MembershipConfig(
     probe_period=5.0,
     probe_timeout=3.0,
     probe_timeout_floor=0.5,
+    stall_allowance=2.0,
+    refusal_wait=0.5,
+    tardiness=0.5,
     suspicion_multiplier=6,
     gossip_period=0.5,
     gossip_nodes=4,

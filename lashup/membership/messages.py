@@ -13,6 +13,7 @@ version are ignored: a cluster is upgraded node by node.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -104,10 +105,18 @@ class PingRequest:
 
 @dataclass(frozen=True, slots=True)
 class Nack:
-    """The helper has heard nothing of the target yet; the asker is not deaf."""
+    """The helper has heard nothing of the target yet; the asker is not deaf.
+
+    Attributes:
+        seq: Of the ping request.
+        target: Who was asked for.
+        silence: Seconds that the helper has pinged in vain, if that is long enough
+            to testify, and the helper trusts itself; otherwise 0.
+    """
 
     seq: int
     target: NodeId
+    silence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +213,8 @@ def _body(message: Message) -> tuple[int, int, list[object]]:
         case PingRequest(seq, target, address, patience):
             milliseconds = min(_PATIENCE_LIMIT, max(1, round(patience * 1000)))
             return Kind.PING_REQUEST, seq, [target, address, milliseconds]
-        case Nack(seq, target):
-            return Kind.NACK, seq, [target]
+        case Nack(seq, target, silence):
+            return Kind.NACK, seq, [target, math.ceil(silence * 1000)]
         case Gossip():
             return Kind.GOSSIP, 0, []
         case Ask(body):
@@ -269,7 +278,10 @@ def _message_untrusted(
             to = address_untrusted(address)
             whom = node_id_untrusted(target)
             return PingRequest(seq, whom, to, milliseconds / 1000), None
-        case Kind.NACK, [target, *_]:
+        case Kind.NACK, [target, silence, *_]:
+            asked = natural_untrusted(silence, below=_PATIENCE_LIMIT + 1)
+            return Nack(seq, node_id_untrusted(target), asked / 1000), None
+        case Kind.NACK, [target]:  # of a version that does not testify
             return Nack(seq, node_id_untrusted(target)), None
         case Kind.GOSSIP, _:
             return Gossip(), None

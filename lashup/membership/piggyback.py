@@ -8,6 +8,7 @@ be sent.
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 from lashup.errors import LimitExceeded
@@ -51,6 +52,7 @@ class Piggyback:
         self._gossip_at = NEVER
         self._gossiped_at = -NEVER
         self._news_gossiped = 0
+        self._losses_gossiped = 0
 
     @property
     def rider(self) -> bytes:
@@ -97,7 +99,7 @@ class Piggyback:
         if self._gossip_at > now:
             return []
         peers = self._beliefs.members.sample(
-            self._config.gossip_nodes, without=frozenset(), rng=self._rng
+            self._fanout(), without=frozenset(), rng=self._rng
         )
         sends = [
             self.load(self._beliefs.members.address_of(peer), Gossip())
@@ -108,6 +110,18 @@ class Piggyback:
         more = len(self._beliefs.updates) > 0 and len(peers) > 0
         self._gossip_at = now + self._config.gossip_period if more else NEVER
         return sends
+
+    def _fanout(self) -> int:
+        """How many this round goes to: a loss should be known to all in one go.
+
+        Where everybody who hears something tells f others, once, all but a share of
+        e**-f hear of it: with ln(n) + 2 nearly always all n.
+        """
+        if self._beliefs.losses == self._losses_gossiped:
+            return self._config.gossip_nodes
+        self._losses_gossiped = self._beliefs.losses
+        enough = math.ceil(math.log(self._beliefs.members.live_count + 1)) + 2
+        return max(self._config.gossip_nodes, enough)
 
     def _gossip_for(self, to: Address, budget: int) -> list[bytes]:
         """What is said of the one who receives it, if it needs to know; then news."""

@@ -1,17 +1,25 @@
-"""SWIM's probe: once a period, is the next member of the ring there?
+"""SWIM's probe: once a period, is a certain other member there?
 
 Theory of operation
 -------------------
-The ring holds every live member once, shuffled; after the last one it is shuffled
-again, and newcomers go in at a random place. So a member is probed within 2n-1
-periods of any one prober, and once a period by somebody on average.
+Whom to probe says the schedule that all have in common (schedule.py), or, where our
+table is not the common one, a ring: it holds every live member once, shuffled; after
+the last one it is shuffled again, and newcomers go in at a random place. So a member
+is probed within 2n-1 periods of any one prober, and once a period by somebody.
 
-A period: ping the target. No ack within its round-trip timeout: ping it again and
-ask helpers to ping it too. No ack by the end of the period: the target is doubted.
-An ack that comes later still is evidence of life, and measures the round trip.
+A probe: ping the target. No ack within its round-trip timeout: ping it again and ask
+witnesses to ping it too. As soon as enough of these (witnesses.py) have asked for
+longer than a stall that is forgiven, and nobody has heard of the target, it is down.
+No ack by the end of the period, and not enough witnesses: the target is doubted, and
+suspicion takes its time. An ack that comes later still is evidence of life, and
+measures the round trip.
+
+A probe beside that of the period is begun when a member is overdue: it should have
+pinged us, by the common schedule; or when there is evidence that it has gone.
 
 Source: SWIM, sections 3.1 and 4.3; Lifeguard, section IV.A (period and timeout
-grow with the local health score, helpers that hear nothing say so).
+grow with the local health score, helpers that hear nothing say so). The schedule and
+the witnesses are ours.
 """
 
 from __future__ import annotations
@@ -22,33 +30,59 @@ from random import Random
 
 from lashup.machine import NEVER, NodeId
 from lashup.membership.beliefs import Beliefs
-from lashup.membership.config import MembershipConfig
+from lashup.membership.config import Confirmation, MembershipConfig
 from lashup.membership.member import Member
 from lashup.membership.messages import Letter, Ping, PingRequest
 from lashup.membership.round_trip import RoundTrips
+from lashup.membership.turns import Turns
+from lashup.membership.witnesses import (
+    VainPings,
+    choose_witnesses,
+    witnesses_needed,
+)
 
 #: Probes of the past whose acks are still recognised.
-_REMEMBERED_PROBES = 16
+_REMEMBERED_PROBES = 64
+#: Probes that are open at a time: a whole rack may go at once.
+_OPEN_PROBES = 64
+#: Witnesses that are asked beyond those that are needed: one may be gone as well.
+_SPARE_WITNESSES = 2
+#: Witnesses that have not answered are asked again after this share of the time
+#: that they take.
+_ASKED_AGAIN = 0.5
+#: Witnesses get at least so many times what they take.
+_ENOUGH_TIME = 1.5
+#: With a worse local health score than this, we trust our own pings too little.
+_WELL = 2
 
 
 @dataclass(slots=True)
 class _Probe:
-    """One probe. Times are on the machine's clock."""
+    """One probe. Times are on the machine's clock.
+
+    Attributes:
+        needed: Witnesses that must have asked in vain; None: no number will do.
+        silent: Those that have.
+    """
 
     target: NodeId
     seq: int
     sent_at: float
-    indirect_at: float
-    helpers: int = 0
+    ask_at: float
+    ends_at: float
+    helpers: list[NodeId] = field(default_factory=list)
     nacks: set[NodeId] = field(default_factory=set)
+    silent: set[NodeId] = field(default_factory=set)
+    needed: int | None = None
 
 
 class Prober:
-    """Probes the live members one after the other.
+    """Probes the live members, one each period and any that are overdue.
 
     Args:
         beliefs: Read for the members, and told whom to doubt.
         config: Timing.
+        turns: Says whose turn it is.
         round_trips: Read for timeouts, and told what acks show.
         next_seq: Draws sequence numbers that no other message of this node has.
         rng: Shuffles the ring and chooses helpers.
@@ -60,52 +94,74 @@ class Prober:
         beliefs: Beliefs,
         config: MembershipConfig,
         *,
+        turns: Turns,
         round_trips: RoundTrips,
         next_seq: Callable[[], int],
         rng: Random,
         now: float,
     ) -> None:
-        self.statistics = {"probes": 0, "probes_failed": 0, "probes_indirect": 0}
+        self.statistics = dict.fromkeys(
+            ("probes", "probes_failed", "probes_indirect", "probes_extra"), 0
+        )
+        self.statistics["confirmations"] = 0
+        self.vain_pings = VainPings()
         self._beliefs = beliefs
         self._config = config
+        self._turns = turns
         self._round_trips = round_trips
         self._next_seq = next_seq
         self._rng = rng
-        self._ring: list[NodeId] = []
-        self._probe: _Probe | None = None
+        self._open: dict[int, _Probe] = {}
         self._past: dict[int, _Probe] = {}
-        # A random phase, so that nodes started together do not probe together.
-        self._period_at = now + rng.uniform(0, config.probe_period)
+        self._period_at = turns.next_at(now)
 
     def next_wakeup(self) -> float:
         """When `tick` has something to do."""
-        probe = self._probe
-        if probe is None:
-            return self._period_at
-        return min(self._period_at, probe.indirect_at)
-
-    def add(self, node: NodeId) -> None:
-        """A member became live: somewhere among those still to be probed."""
-        self._ring.insert(self._rng.randrange(len(self._ring) + 1), node)
+        at = min(self._period_at, self._turns.overdue_at())
+        for probe in self._open.values():
+            at = min(at, probe.ask_at, probe.ends_at)
+        return at
 
     def tick(self, *, now: float) -> list[Letter]:
-        """Ask helpers, or end this period's probe and begin the next."""
+        """Ask witnesses, end probes, and begin that of this period."""
+        letters: list[Letter] = []
+        for probe in list(self._open.values()):
+            if probe.ends_at <= now:
+                self._end(probe, now=now)
+            elif probe.ask_at <= now:
+                letters += self._ask(probe, now=now)
         if self._period_at <= now:
-            self._end_probe(now=now)
-            self._period_at = now + self._period()
-            return self._begin_probe(now=now)
-        if self._probe is not None and self._probe.indirect_at <= now:
-            return self._ask_helpers(self._probe, now=now)
-        return []
+            periods = self._beliefs.health.multiplier - 1
+            skipped = periods * self._config.probe_period
+            letters += self._begin(self._turns.take(now=now), now=now)
+            self._period_at = self._turns.next_at(now + skipped)
+        if (missed := self._turns.take_overdue(now=now)) is not None:
+            self.statistics["probes_extra"] += 1
+            letters += self._begin(missed, now=now)
+        return letters
 
     def wake(self, *, now: float) -> list[Letter]:
         """We were asleep: whoever was being probed gets another whole period."""
-        self._period_at = now + self._period()
-        probe, self._probe = self._probe, None
-        member = (
-            None if probe is None else self._beliefs.members.live_peer(probe.target)
-        )
-        return [] if member is None else self._ping(member, now=now)
+        targets = [probe.target for probe in self._open.values()]
+        self._open.clear()
+        self._turns.wake()
+        self._period_at = self._turns.next_at(now + self._config.probe_period / 2)
+        letters: list[Letter] = []
+        for target in targets:
+            letters += self._begin(target, now=now)
+        return letters
+
+    def suspect_gone(self, node: NodeId, *, now: float) -> list[Letter]:
+        """There is evidence that a member is gone: witnesses are asked at once.
+
+        The evidence itself decides nothing.
+        """
+        probe = self._probe_of(node)
+        letters = [] if probe is not None else self._begin(node, now=now)
+        probe = self._probe_of(node)
+        if probe is not None and not probe.helpers:
+            letters += self._ask(probe, now=now)
+        return letters
 
     def acked(self, seq: int, target: NodeId, *, sender: NodeId, now: float) -> None:
         """An ack for a probe of ours came in, by the target itself or by a helper."""
@@ -117,70 +173,118 @@ class Prober:
             self._round_trips.measured(target, now - probe.sent_at)
         del self._past[seq]
         self._beliefs.suspicions.restart(target, now=now)
-        if probe is self._probe:
-            self._probe = None
+        if probe.helpers:
+            self.vain_pings.in_vain()
+        else:
+            self.vain_pings.answered()
+        if self._open.pop(seq, None) is not None:
             self._beliefs.health.probe_succeeded()
             self.statistics["probes_indirect"] += sender != target
 
-    def nacked(self, seq: int, *, sender: NodeId) -> None:
-        """A helper has heard nothing of the target either."""
-        if self._probe is not None and self._probe.seq == seq:
-            self._probe.nacks.add(sender)
+    def nacked(self, seq: int, *, sender: NodeId, silence: float, now: float) -> None:
+        """A helper has heard nothing of the target either.
 
-    def _period(self) -> float:
-        return self._config.probe_period * self._beliefs.health.multiplier
-
-    def _end_probe(self, *, now: float) -> None:
-        probe, self._probe = self._probe, None
-        if probe is None:
+        Args:
+            seq: Of the request.
+            sender: The helper.
+            silence: Seconds that it has asked in vain, if that is long enough to
+                count; 0 otherwise.
+            now: The time.
+        """
+        probe = self._open.get(seq)
+        if probe is None or sender not in probe.helpers:
             return
+        probe.nacks.add(sender)
+        if silence > 0:
+            probe.silent.add(sender)
+        if probe.needed is None or len(probe.silent) < probe.needed:
+            return
+        if self._beliefs.health.score <= _WELL:
+            self.statistics["confirmations"] += 1
+            self._close(probe)
+            self._beliefs.give_up(probe.target, now=now)
+
+    def _probe_of(self, node: NodeId) -> _Probe | None:
+        return next((p for p in self._open.values() if p.target == node), None)
+
+    def _close(self, probe: _Probe) -> None:
+        del self._open[probe.seq]
         self.statistics["probes_failed"] += 1
         self._beliefs.health.probe_failed(
-            helpers=probe.helpers, nacks=min(len(probe.nacks), probe.helpers)
+            helpers=len(probe.helpers), nacks=len(probe.nacks)
         )
+
+    def _end(self, probe: _Probe, *, now: float) -> None:
+        self._close(probe)
         self._beliefs.doubt(probe.target, now=now)
 
-    def _begin_probe(self, *, now: float) -> list[Letter]:
-        members = self._beliefs.members
-        for _ in range(len(self._ring)):
-            member = members.live_peer(self._ring.pop())
-            if member is not None:
-                return self._ping(member, now=now)
-        self._ring = [node for node in members.live if node != self._beliefs.me.id]
-        self._rng.shuffle(self._ring)
-        if not self._ring:
+    def _begin(self, node: NodeId | None, *, now: float) -> list[Letter]:
+        member = None if node is None else self._beliefs.members.live_peer(node)
+        if member is None or len(self._open) >= _OPEN_PROBES:
             return []
-        member = members.live_peer(self._ring.pop())
-        return [] if member is None else self._ping(member, now=now)
+        if self._probe_of(member.id) is not None:
+            return []
+        return self._ping(member, now=now)
 
     def _ping(self, member: Member, *, now: float) -> list[Letter]:
         seq = self._next_seq()
         patience = (
             self._round_trips.timeout(member.id) * self._beliefs.health.multiplier
         )
-        self._probe = _Probe(member.id, seq, now, now + patience)
-        self._past[seq] = self._probe
+        period = self._config.probe_period * self._beliefs.health.multiplier
+        probe = _Probe(member.id, seq, now, now + patience, now + period)
+        self._open[seq] = self._past[seq] = probe
         if len(self._past) > _REMEMBERED_PROBES:
             del self._past[next(iter(self._past))]
         self.statistics["probes"] += 1
         return [(self._beliefs.members.address_of(member), Ping(seq, member.id))]
 
-    def _ask_helpers(self, probe: _Probe, *, now: float) -> list[Letter]:
-        probe.indirect_at = NEVER
+    def _ask(self, probe: _Probe, *, now: float) -> list[Letter]:
+        """Ping again, and ask the witnesses that have not answered."""
         members = self._beliefs.members
         target = members.live_peer(probe.target)
         if target is None:
+            probe.ask_at = NEVER
             return []
-        helpers = members.sample(
-            self._config.indirect_probes,
-            without=frozenset((probe.target,)),
-            rng=self._rng,
+        if not probe.helpers:
+            probe.helpers = self._choose(probe, target, now=now)
+            if probe.needed is not None:
+                enough = _ENOUGH_TIME * self._config.stall_allowance
+                probe.ends_at = max(probe.ends_at, now + enough)
+        again = now + _ASKED_AGAIN * self._config.stall_allowance
+        probe.ask_at = NEVER if probe.needed is None else again
+        address = members.address_of(target)
+        request = PingRequest(probe.seq, target.id, address, probe.ends_at - now)
+        letters: list[Letter] = [(address, Ping(probe.seq, target.id))]
+        for helper in probe.helpers:
+            member = members.live_peer(helper)
+            if member is not None and helper not in probe.nacks:
+                letters.append((members.address_of(member), request))
+        return letters
+
+    def _choose(self, probe: _Probe, target: Member, *, now: float) -> list[NodeId]:
+        config, members = self._config, self._beliefs.members
+        if config.confirmation is Confirmation.ACTIVE:
+            probe.needed = witnesses_needed(
+                self.vain_pings.share,
+                others=members.live_count - 2,
+                most=config.witnesses - _SPARE_WITNESSES,
+            )
+        if probe.needed is None:
+            without = frozenset((target.id,))
+            some = members.sample(
+                config.indirect_probes, without=without, rng=self._rng
+            )
+            return [member.id for member in some]
+        period = self._turns.number(now)
+        return choose_witnesses(
+            max(probe.needed + _SPARE_WITNESSES, config.indirect_probes),
+            live=members.live,
+            without=frozenset((target.id, self._beliefs.me.id)),
+            hash_key=config.hash_key,
+            about=(
+                target.id,
+                target.incarnation.to_bytes(8, "big"),
+                period.to_bytes(8, "big", signed=True),
+            ),
         )
-        probe.helpers = len(helpers)
-        address = self._beliefs.members.address_of(target)
-        patience = self._period_at - now
-        request = PingRequest(probe.seq, target.id, address, patience)
-        again: list[Letter] = [(address, Ping(probe.seq, target.id))]
-        return again + [
-            (self._beliefs.members.address_of(helper), request) for helper in helpers
-        ]

@@ -31,6 +31,7 @@ from lashup.membership.messages import Beliefs as Told
 from lashup.membership.probe import Prober
 from lashup.membership.reconciliation import Reconciliation
 from lashup.membership.relay import Relays
+from lashup.membership.turns import Turns
 
 #: Encoded beliefs that are recognised and passed over when they come again.
 _SEEN_LIMIT = 4096
@@ -42,6 +43,7 @@ class Reception:
     Args:
         beliefs: Told what packets say.
         prober: Told of acks and nacks.
+        turns: Told of pings, and of the tables that others hold.
         relays: Told of acks and requests.
         leaving: Told of acks.
         reconciliation: Told of table hashes, answers and beliefs.
@@ -52,6 +54,7 @@ class Reception:
         beliefs: Beliefs,
         *,
         prober: Prober,
+        turns: Turns,
         relays: Relays,
         leaving: Leaving,
         reconciliation: Reconciliation,
@@ -60,6 +63,7 @@ class Reception:
         self.seen: dict[bytes, None] = {}
         self._beliefs = beliefs
         self._prober = prober
+        self._turns = turns
         self._relays = relays
         self._leaving = leaving
         self._reconciliation = reconciliation
@@ -102,14 +106,15 @@ class Reception:
         me, header = self._beliefs.me, packet.header
         match packet.message:
             case Ping(seq, target) if target is None or target == me.id:
+                self._turns.pinged_by(header.sender, now=now)
                 record = None if packet.record is None else me.encoded
                 return [(sender, Ack(seq, me.id, record))]
             case Ack(seq, target):
                 return self._acked(seq, target, header, sender, now=now)
             case PingRequest() as request:
                 return self._relays.begin(request, sender, now=now)
-            case Nack(seq):
-                self._prober.nacked(seq, sender=header.sender)
+            case Nack(seq, _, silence):
+                self._prober.nacked(seq, sender=header.sender, silence=silence, now=now)
             case Want(nodes):
                 return self._reconciliation.tell(nodes, sender)
             case Told(beliefs):
@@ -134,6 +139,7 @@ class Reception:
 
     def _meet(self, header: Header, sender: Address, *, now: float) -> list[Letter]:
         """Compare what the sender's header says of it with what we believe."""
+        self._turns.common_hash = header.table_hash
         member = self._beliefs.members.get(header.sender)
         if member is None:
             reaped = self._beliefs.members.reaped.get(header.sender)

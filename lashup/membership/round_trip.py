@@ -14,12 +14,23 @@ from lashup.membership.config import MembershipConfig
 _SMOOTHING = 1 / 8
 _VARIATION_SMOOTHING = 1 / 4
 _VARIATIONS = 4
+#: A member that was never measured is expected to be like the others after so many.
+_ENOUGH = 4
 
 
 @dataclass(slots=True)
 class _Estimate:
     mean: float
     variation: float
+
+    def take_in(self, seconds: float) -> None:
+        deviation = abs(seconds - self.mean)
+        self.variation += _VARIATION_SMOOTHING * (deviation - self.variation)
+        self.mean += _SMOOTHING * (seconds - self.mean)
+
+    @property
+    def timeout(self) -> float:
+        return self.mean + _VARIATIONS * self.variation
 
 
 class RoundTrips:
@@ -28,16 +39,20 @@ class RoundTrips:
     def __init__(self, config: MembershipConfig) -> None:
         self._config = config
         self._estimates: dict[NodeId, _Estimate] = {}
+        self._all: _Estimate | None = None
+        self._samples = 0
 
     def measured(self, node: NodeId, seconds: float) -> None:
         """Take in one round trip, of a ping that was sent only once."""
+        self._samples += 1
+        if self._all is None:
+            self._all = _Estimate(seconds, seconds / 2)
+        self._all.take_in(seconds)
         estimate = self._estimates.get(node)
         if estimate is None:
             self._estimates[node] = _Estimate(seconds, seconds / 2)
-            return
-        deviation = abs(seconds - estimate.mean)
-        estimate.variation += _VARIATION_SMOOTHING * (deviation - estimate.variation)
-        estimate.mean += _SMOOTHING * (seconds - estimate.mean)
+        else:
+            estimate.take_in(seconds)
 
     def mean(self, node: NodeId) -> float | None:
         """The smoothed round trip; None before the first."""
@@ -48,14 +63,16 @@ class RoundTrips:
         """Seconds after which a ping counts as unanswered, at good local health.
 
         Between the configured floor and half the probe period, so that the helpers
-        have the other half.
+        have the other half. In a large cluster few members have been measured; the
+        others are taken to be like those.
         """
         estimate = self._estimates.get(node)
+        if estimate is None and self._samples >= _ENOUGH:
+            estimate = self._all
         ceiling = self._config.probe_period / 2
         if estimate is None:
             return min(self._config.probe_timeout, ceiling)
-        measured = estimate.mean + _VARIATIONS * estimate.variation
-        return min(max(measured, self._config.probe_timeout_floor), ceiling)
+        return min(max(estimate.timeout, self._config.probe_timeout_floor), ceiling)
 
     def forget(self, node: NodeId) -> None:
         """The member has gone; nothing measured is no error."""

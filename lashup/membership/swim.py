@@ -40,6 +40,7 @@ from lashup.membership.reconciliation import Reconciliation
 from lashup.membership.record import NodeRecord
 from lashup.membership.relay import Relays
 from lashup.membership.round_trip import RoundTrips
+from lashup.membership.turns import Turns
 
 
 class Swim:
@@ -53,6 +54,8 @@ class Swim:
         now: The time.
         remembered: Members of an earlier run, from the last `Remember`: tried until
             they answer or are heard of.
+        wall_offset: Seconds since 1970 less the machine's clock: members whose wall
+            clocks agree have a schedule in common.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Swim:
         rng: Random,
         now: float,
         remembered: Iterable[NodeRecord] = (),
+        wall_offset: float = 0.0,
     ) -> None:
         numbers = count(rng.getrandbits(32))
 
@@ -74,15 +78,18 @@ class Swim:
         self._beliefs = beliefs
         self._round_trips = RoundTrips(config)
         self._piggyback = Piggyback(beliefs, config, rng=rng)
+        self._turns = Turns(beliefs, config, rng=rng)
+        self._turns.schedule.wall_offset = wall_offset
         self._prober = Prober(
             beliefs,
             config,
+            turns=self._turns,
             round_trips=self._round_trips,
             next_seq=next_seq,
             rng=rng,
             now=now,
         )
-        self._relays = Relays(beliefs.members, config, next_seq=next_seq)
+        self._relays = Relays(beliefs, config, next_seq=next_seq)
         self._joining = Joining(beliefs, config, next_seq=next_seq, rng=rng)
         self._healing = Healing(
             beliefs,
@@ -98,6 +105,7 @@ class Swim:
         self._reception = Reception(
             beliefs,
             prober=self._prober,
+            turns=self._turns,
             relays=self._relays,
             leaving=self._leaving,
             reconciliation=self._reconciliation,
@@ -137,6 +145,15 @@ class Swim:
     @rider.setter
     def rider(self, rider: bytes) -> None:
         self._piggyback.rider = rider
+
+    @property
+    def wall_offset(self) -> float:
+        """Seconds since 1970 less the machine's clock; the driver keeps it right."""
+        return self._turns.schedule.wall_offset
+
+    @wall_offset.setter
+    def wall_offset(self, seconds: float) -> None:
+        self._turns.schedule.wall_offset = seconds
 
     def alive(self) -> tuple[NodeId, ...]:
         """The ids of the live members, sorted: this node and suspects included."""
@@ -263,13 +280,14 @@ class Swim:
         self._stalls += 1
         self._beliefs.health.stalled(late / self._config.probe_period)
         self._beliefs.suspicions.postpone(late)
+        self._relays.wake()
         return self._prober.wake(now=now)
 
     def _settle(self, letters: Iterable[Letter], *, now: float) -> list[Effect]:
         """Turn what the parts have done into effects."""
         effects: list[Effect] = []
         for node in self._beliefs.take_arrivals():
-            self._prober.add(node)
+            self._turns.add(node)
             self._healing.settled(node)
         for event in self._beliefs.take_events():
             if isinstance(event, Reaped):

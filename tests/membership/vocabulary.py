@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from lashup.machine import Address, NodeId, Send
 from lashup.membership import (
     LAN,
+    Confirmation,
     Effect,
     Liveness,
     Member,
@@ -21,6 +22,9 @@ from lashup.membership import (
     RiderHeard,
     Swim,
 )
+
+#: The fallback: time alone decides.
+LADDER = replace(LAN, confirmation=Confirmation.LADDER)
 
 EventT = TypeVar("EventT", bound=MemberEvent)
 
