@@ -40,7 +40,7 @@ class Line:
         node: Id of the writer, 32 hex digits.
         name: Name of the writer.
         claimed_at: Hybrid timestamp of the claim: the older claim wins a conflict.
-            It is not on the wire; it is that of the register.
+            That of the register which claimed this first; 0 if it is to be written.
     """
 
     overlay: Network

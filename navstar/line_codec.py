@@ -5,6 +5,10 @@ The register holds one dict with short text and numbers, so that a line is one f
     {"mac": "70:b3:d5:80:00:03", "ip": "10.0.0.3", "subnet": "9.0.3.0/24",
      "vni": 1024, "port": 64000, "name": "a3", "mtu": 1450, "ip6": "fd00::3"}
 
+A line that is written again carries in "since" the time of the first one that claimed
+the same. It is believed only if it is before the register's own: a claim that comes
+out of the future would be as young as its writer likes to have it, and win later.
+
 Unknown fields are left alone: a later version may have more to say. Anybody in the
 cluster can write anything into the table, so a line is believed only if every
 field is in range and they go together; what is not is skipped alone, with a reason.
@@ -66,6 +70,8 @@ def value_of(line: Line) -> dict[str, str | int]:
         value["ip6"] = str(line.underlay6)
     if line.mtu is not None:
         value["mtu"] = line.mtu
+    if line.claimed_at:
+        value["since"] = line.claimed_at
     return value
 
 
@@ -96,7 +102,7 @@ def _line(
 ) -> Line:
     overlay = _overlay(key)
     vtep = _vtep(field, overlay)
-    claimed_at, value = stamped
+    written_at, value = stamped
     if not isinstance(value, dict):
         raise _Bad(f"should be a map, not {_shown(value)}")
     subnet = _network("subnet", value.get("subnet"))
@@ -117,7 +123,7 @@ def _line(
         underlay4=_underlay("ip4", value.get("ip4"), 4),
         underlay6=_underlay("ip6", value.get("ip6"), 6),
         mtu=_mtu(value.get("mtu"), overlay.version),
-        claimed_at=claimed_at,
+        claimed_at=_claimed_at(value.get("since"), written_at),
     )
 
 
@@ -191,6 +197,12 @@ def _number(field: str, value: object, least: int, most: int) -> int:
     if type(value) is int and least <= value <= most:
         return value
     raise _Bad(f"{field}: {_shown(value)} is not in {least} to {most}")
+
+
+def _claimed_at(since: object, written_at: int) -> int:
+    if since is None:
+        return written_at
+    return min(_number("since", since, 1, 2**64 - 1), written_at)
 
 
 def _mtu(value: object, version: int) -> int | None:

@@ -5,12 +5,17 @@ only those back. There is one exception, its own former life. An agent that lost
 its data directory comes back under a new id, and nobody else would ever take the
 old lines away. Such a line has this agent's name and address and claims the same
 VTEP address, or is the same in all it says; and no living node has its id.
+
+A claim is as old as the first line that made it. So a line that is written again, for
+an MTU or a name, or under a new node id, carries that time along; one that claims
+anything else than before is a new claim.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from navstar.allocation import (
     Allocation,
@@ -21,6 +26,8 @@ from navstar.allocation import (
     Vtep,
 )
 from navstar.line import Line
+
+_Place: TypeAlias = tuple[Network, Interface]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,11 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Assign this line, in place of whatever this agent says there."""
+    """Assign this line, in place of whatever this agent says there.
+
+    Its `claimed_at` is that of the line before if it claims the same, and 0 if it is
+    a new claim, which is as old as this write.
+    """
 
     line: Line
 
@@ -85,18 +96,28 @@ def changes(
         Withdrawals first; empty when the table is right already.
     """
     wanted_at = {_place(line): line for line in wanted}
-    right: set[tuple[Network, Interface]] = set()
+    said: dict[_Place, Line] = {}
+    claimed_at: dict[_Place, int] = {}
     withdrawals: list[Withdraw] = []
     for line in present:
         if line.node == speaker.node:
-            mine = wanted_at.get(_place(line))
-            if mine is None:
+            said[_place(line)] = line
+            if _place(line) not in wanted_at:
                 withdrawals.append(Withdraw(line))
-            elif replace(line, claimed_at=0) == mine:
-                right.add(_place(line))
         elif line.node not in alive and _is_former_life(line, wanted_at, speaker):
             withdrawals.append(Withdraw(line))
-    writes = (Write(line) for place, line in wanted_at.items() if place not in right)
+        else:
+            continue
+        mine = wanted_at.get(_place(line))
+        if mine is not None and _claims(line) == _claims(mine):
+            first = claimed_at.get(_place(line), line.claimed_at)
+            claimed_at[_place(line)] = min(first, line.claimed_at)
+    writes = (
+        Write(line)
+        for place, mine in wanted_at.items()
+        if said.get(place)
+        != (line := replace(mine, claimed_at=claimed_at.get(place, 0)))
+    )
     return *withdrawals, *writes
 
 
@@ -105,12 +126,17 @@ def withdrawal_of_all(present: Iterable[Line], *, node: str) -> tuple[Withdraw, 
     return tuple(Withdraw(line) for line in present if line.node == node)
 
 
-def _place(line: Line) -> tuple[Network, Interface]:
+def _place(line: Line) -> _Place:
     return line.overlay, line.vtep
 
 
+def _claims(line: Line) -> tuple[object, ...]:
+    """What a line claims beside its VTEP address."""
+    return line.mac, line.subnet, line.agent_ip, line.underlay4, line.underlay6
+
+
 def _is_former_life(
-    line: Line, wanted_at: dict[tuple[Network, Interface], Line], speaker: Speaker
+    line: Line, wanted_at: dict[_Place, Line], speaker: Speaker
 ) -> bool:
     if (line.name, line.agent_ip) != (speaker.name, speaker.agent_ip):
         return False

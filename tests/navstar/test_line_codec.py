@@ -94,6 +94,8 @@ def test_a_line_with_hostile_fields_is_whole_or_named(changed) -> None:
         pytest.param({"mtu": 575}, "mtu", id="small-mtu"),
         pytest.param({"name": "a\x1b[2J"}, "name", id="terminal-codes-in-name"),
         pytest.param({"name": "a" * 256}, "name", id="endless-name"),
+        pytest.param({"since": 0}, "since", id="claim-before-time"),
+        pytest.param({"since": "7"}, "since", id="claim-time-as-text"),
         pytest.param({"ip6": "10.0.0.9"}, "other family", id="underlay-mixed-up"),
     ],
 )
@@ -121,3 +123,28 @@ def test_the_claim_is_as_old_as_its_register() -> None:
 
     assert isinstance(line, Line)
     assert line == replace(line, claimed_at=7)
+
+
+@given(st.integers(1, 20), st.integers(1, 20))
+def test_a_claim_is_as_old_as_it_says_unless_that_is_after_its_writing(
+    since: int, written_at: int
+) -> None:
+    value = VALUE | {"since": since}
+
+    line = line_untrusted(KEY, VTEP, NODE, (written_at, value))
+
+    assert isinstance(line, Line)
+    assert line.claimed_at == min(since, written_at)
+
+
+@given(lines(), st.integers(0, 2**62))
+def test_writing_a_line_again_leaves_its_claim_as_old_as_it_was(line, later) -> None:
+    again = line_untrusted(
+        key_of(line.overlay),
+        str(line.vtep),
+        line.node,
+        (line.claimed_at + later, value_of(line)),
+    )
+
+    assert isinstance(again, Line)
+    assert again.claimed_at == (line.claimed_at or later)

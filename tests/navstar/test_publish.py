@@ -126,3 +126,35 @@ def test_leaving_for_good_withdraws_every_line_of_ours_and_no_other() -> None:
     gone = withdrawal_of_all([V4, V6, theirs], node=ME.node)
 
     assert gone == (Withdraw(V4), Withdraw(V6))
+
+
+def claimed(line: Line, at: int) -> Line:
+    return replace(line, claimed_at=at)
+
+
+@given(st.integers(1, 100), st.booleans())
+def test_a_line_written_again_keeps_the_age_of_its_claim(
+    at: int, renamed: bool
+) -> None:
+    before = claimed(replace(V4, name="b1") if renamed else replace(V4, mtu=1400), at)
+
+    assert change([before, claimed(V6, 7)]) == (Write(claimed(V4, at)),)
+
+
+def test_a_line_that_claims_something_else_is_a_new_claim() -> None:
+    for other in (
+        replace(V4, mac="02:00:00:00:00:77"),
+        replace(V4, subnet=DCOS.block.supernet()),  # type: ignore[union-attr]
+        replace(V4, agent_ip=ip_address("10.0.0.77")),
+    ):
+        assert change([claimed(other, 3), V6]) == (Write(V4),)
+
+
+def test_whoever_comes_back_under_a_new_id_keeps_the_age_of_its_claims() -> None:
+    former = claimed(replace(V4, node=OLD), 5)
+
+    assert change([former, V6]) == (Withdraw(former), Write(claimed(V4, 5)))
+    assert change([former, claimed(V4, 9), V6]) == (
+        Withdraw(former),
+        Write(claimed(V4, 5)),
+    )
