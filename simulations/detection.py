@@ -46,6 +46,8 @@ class Detection:
         self._faults: dict[str, _Fault] = {}
         #: Whether a host was wrong when it last came to suspect a member.
         self._wrongly: dict[tuple[str, NodeId], bool] = {}
+        #: Whether who first gave a member up, at an epoch and incarnation, was wrong.
+        self._decided_wrongly: dict[tuple[NodeId, int, int], bool] = {}
 
     def started(self, host: Host) -> None:
         """A host's node begins: from now on its id is this host."""
@@ -107,14 +109,18 @@ class Detection:
         return Curve("takes the victim for down", tuple(points))
 
     def _judge(self, host: Host, victim: Host, event: Suspected | Failed) -> None:
-        """Is this wrong? A suspicion that was right when it arose may run out later."""
+        """Is this wrong? What was right when it was decided may come late."""
         is_wrong = self._is_well(host, victim, event)
         pair = host.name, event.member.id
         if isinstance(event, Suspected):
             self._wrongly[pair] = is_wrong
             self.false_suspicions += is_wrong
-        else:
-            self.false_downs += is_wrong and self._wrongly.pop(pair, True)
+            return
+        is_wrong = is_wrong and self._wrongly.pop(pair, True)
+        # Others only pass on what the first one has decided of this incarnation.
+        said = event.member.id, event.member.epoch, event.member.incarnation
+        was_wrong = self._decided_wrongly.setdefault(said, is_wrong)
+        self.false_downs += is_wrong and was_wrong
 
     def _watching(self) -> set[str]:
         return {
