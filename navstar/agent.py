@@ -212,6 +212,7 @@ class Agent:
         seeds = set(self.config.lashup.seeds) - {self.node.address}
         return Knowledge(
             is_synchronised=self._is_synchronised,
+            is_informed=self.node.kv.is_informed,
             is_alone=not peers and not seeds,
             running_for=trio.current_time() - self.started_at,
         )

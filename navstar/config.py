@@ -170,7 +170,8 @@ class ReconcileSection(Section):
     brake_delay: Duration = 30.0
     #: Then it goes on by itself ("delay") or waits for `navstar confirm` ("ask").
     brake: Literal["delay", "ask"] = "delay"
-    #: A node that has no seeds and no peers deletes nothing for so long.
+    #: A node that has no seeds and no peers deletes nothing for so long; nor does one
+    #: whose peers know no more of the table than itself (all lost their disks).
     grace: Duration = 30.0
 
 

@@ -7,7 +7,9 @@ rather a fault of ours than theirs. Then the rows in question are added to what 
 desired: so they stay, and are built again if their link has to be made anew. Once
 the doubt is over the next pass finds them no longer desired.
 
-    ignorant   nothing goes: not synchronised, and not known to be alone for good
+    ignorant   nothing goes: not synchronised, and not known to be alone for good;
+               or in agreement only with nodes that know no more (all have lost their
+               disks, or the cluster is new) until `grace` has passed
     braked     nothing goes: more than `max_withdrawal` of the agents would; a
                second look after `brake_delay` releases it, or the operator
     free       what is not desired goes
@@ -44,7 +46,8 @@ class Caution:
         max_withdrawal: Share of the remote agents that may go in one pass.
         brake_delay: Between the first and the second look.
         release: Whether the second look is enough.
-        grace: A node without seeds and peers waits so long.
+        grace: A node without seeds and peers waits so long; also one whose peers
+            know as little as itself.
     """
 
     max_withdrawal: float
@@ -59,11 +62,13 @@ class Knowledge:
 
     Attributes:
         is_synchronised: It has compared its table with a peer's, wholly.
+        is_informed: It, or such a peer, had the table before it started.
         is_alone: It has no seeds to ask, and no other member is known.
         running_for: Seconds since the start.
     """
 
     is_synchronised: bool
+    is_informed: bool
     is_alone: bool
     running_for: float
 
@@ -128,13 +133,13 @@ class Brake:
         return Verdict(desired | held, held, reason, again_at)
 
     def _ignorance(self, knowledge: Knowledge, *, now: float) -> tuple[str, float]:
-        if knowledge.is_synchronised:
-            return "", math.inf
-        if not knowledge.is_alone:
+        if not knowledge.is_synchronised and not knowledge.is_alone:
             return "the table has not been compared with any peer's yet", math.inf
         left = self._caution.grace - knowledge.running_for
-        if left <= 0:
+        if left <= 0 or (knowledge.is_synchronised and knowledge.is_informed):
             return "", math.inf
+        if knowledge.is_synchronised:
+            return "no peer that was asked knew the table before", now + left
         return "this node is alone and has only just started", now + left
 
     def _excess(

@@ -13,6 +13,8 @@ from lashup.config import NodeConfig
 from lashup.crdt.map import MapField
 from lashup.errors import MalformedDatagram
 from lashup.identity import next_start
+from lashup.kv.messages import Request, encode
+from lashup.kv.serving import Want
 from lashup.machine import Address, Persist, Transmit
 from lashup.membership import Liveness
 from lashup.node import Channel, Effect, Node, Visible
@@ -268,3 +270,21 @@ def test_a_later_epoch_that_others_know_is_saved_for_the_next_start() -> None:
     assert epochs
     assert epochs[-1] == restored.membership.me.epoch
     assert restored.membership.me.epoch > later.membership.me.epoch
+
+
+def test_a_question_from_where_no_member_is_draws_one_datagram_at_most() -> None:
+    pair = Pair()
+    for n in range(300):
+        _, effects = pair.a.update(("k", n), [ROOT.register("x").assign(n)], now=3.0)
+        pair.deliver(pair.a, effects)
+    (actor, runs), *_ = pair.a.kv.store.facts.context.items()
+    question = encode(Request(1, (Want(actor, (), runs),)))
+
+    def answers(sender: Address, boot: bytes) -> int:
+        outbox = Outbox(Seal(Keyring([KEY]), label="lashup", boot_id=boot), size=1_400)
+        outbox.put(address(1), Channel.KV, question)
+        (asked,) = outbox.seal_all()
+        return len(transmits(pair.a.receive(asked.data, sender, now=pair.now)))
+
+    assert answers(("192.0.2.9", 53), bytes(16)) == 1
+    assert answers(address(2), bytes(range(16))) > 5

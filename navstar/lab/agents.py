@@ -71,6 +71,10 @@ poll_period = {_POLL_PERIOD}
 [overlay]
 agent_ip = "{agent.underlay.ip}"
 
+# All agents of a lab are new, so none of them can know a table from before.
+[reconcile]
+grace = 1.0
+
 [control]
 socket = "{home}/navstar.sock"
 """)

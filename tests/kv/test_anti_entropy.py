@@ -310,3 +310,40 @@ def test_a_delta_announced_and_the_same_by_exchange_are_one():
     two.take(two.replica.hear_announced_untrusted(encode_delta(delta), wall=WALL))
 
     assert two.replica.root == root
+
+
+def test_nodes_that_all_lost_their_disks_agree_without_being_informed():
+    one, two = Peer(0), Peer(1)
+    for peer in (one, two):
+        peer.publish(ROOT.register(peer.address[1]).assign(1))
+        peer.said()
+
+    network = Network(one, two, rng=random.Random(1))
+    assert network.run(until=lambda: are_equal(one, two), seconds=10)
+    network.run(until=lambda: False, seconds=3)
+
+    for peer in (one, two):
+        assert peer.replica.anti_entropy.is_synchronised
+        assert not peer.replica.anti_entropy.is_informed
+
+
+def test_who_had_the_table_before_informs_those_who_become_equal_to_it():
+    old, new, newest = Peer(0), Peer(1), Peer(2)
+    old.publish(ROOT.register("x").assign(1))
+    old.crash()
+    old.said()
+
+    network = Network(old, new, newest, rng=random.Random(1))
+    everybody = [peer.replica.anti_entropy for peer in (old, new, newest)]
+
+    assert network.run(until=lambda: all(a.is_informed for a in everybody), seconds=30)
+
+
+def test_a_peer_with_an_empty_store_informs_nobody():
+    fresh, empty = Peer(0), Peer(1)
+
+    fresh.hear_digest_of(empty, now=0.0)
+    fresh.tick(now=0.0)
+
+    assert not fresh.replica.anti_entropy.is_synchronised
+    assert not fresh.replica.anti_entropy.is_informed

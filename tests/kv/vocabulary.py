@@ -92,7 +92,7 @@ class Peer:
         self.saves.clear()
         self.writes.clear()
         self.replica = self._make()
-        self.replica.store.load(self.disk, wall=wall)
+        self.replica.load(self.disk, wall=wall)
 
     @property
     def store(self) -> Store:

@@ -33,7 +33,9 @@ TIMING = Timing(coalesce=0.02, kernel_coalesce=0.05, audit_period=10.0)
 CAUTION = Caution(
     max_withdrawal=0.3, brake_delay=30.0, release=Release.BY_DELAY, grace=20.0
 )
-KNOWING = Knowledge(is_synchronised=True, is_alone=False, running_for=0.0)
+KNOWING = Knowledge(
+    is_synchronised=True, is_informed=True, is_alone=False, running_for=0.0
+)
 
 
 class Watch:
@@ -453,6 +455,7 @@ async def test_a_lone_node_deletes_after_its_grace(clock) -> None:
             AGENT_IP,
             Knowledge(
                 is_synchronised=False,
+                is_informed=False,
                 is_alone=True,
                 running_for=trio.current_time() - started,
             ),

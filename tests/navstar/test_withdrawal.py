@@ -11,7 +11,9 @@ from navstar.withdrawal import Brake, Caution, Knowledge, Release
 CAUTION = Caution(
     max_withdrawal=0.3, brake_delay=30.0, release=Release.BY_DELAY, grace=20.0
 )
-KNOWING = Knowledge(is_synchronised=True, is_alone=False, running_for=1.0)
+KNOWING = Knowledge(
+    is_synchronised=True, is_informed=True, is_alone=False, running_for=1.0
+)
 IGNORANT = replace(KNOWING, is_synchronised=False)
 ALONE = replace(IGNORANT, is_alone=True)
 
@@ -82,6 +84,18 @@ def test_a_node_with_seeds_that_reaches_nobody_never_deletes() -> None:
     long_since = replace(IGNORANT, running_for=1e6)
 
     assert brake().judge(GROUND, agents(1), knowledge=long_since, now=1e6).held
+
+
+def test_agreement_among_those_who_all_lost_their_disks_is_waited_out() -> None:
+    early = replace(KNOWING, is_informed=False, running_for=15.0)
+    late = replace(KNOWING, is_informed=False, running_for=20.0)
+
+    held = brake().judge(GROUND, agents(3), knowledge=early, now=100.0)
+    free = brake().judge(GROUND, agents(3), knowledge=late, now=105.0)
+
+    assert held.held
+    assert held.look_again_at == 105.0
+    assert free.aim == GROUND
 
 
 def test_many_agents_gone_at_once_wait_for_a_second_look() -> None:
