@@ -132,6 +132,7 @@ class Agent:
         node = self._host.running
         return Knowledge(
             is_synchronised=node.kv.anti_entropy.is_synchronised,
+            is_informed=node.kv.anti_entropy.is_informed,
             is_alone=not self._host.config.seeds and len(node.membership.members) == 1,
             running_for=self._world.seconds - self._began_at,
         )
