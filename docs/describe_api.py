@@ -32,16 +32,26 @@ def writing_and_reading() -> str:
     """Operations, and the views that reads return."""
     import lashup
     from lashup.crdt.add_wins_set import SetField
+    from lashup.crdt.counter import CounterField
+    from lashup.crdt.flag import DisableWinsField, EnableWinsField
+    from lashup.crdt.multi_value_register import MultiValueField
     from lashup.crdt.register import RegisterField
 
     return _sections(
         _function("register", lashup.register),
         _methods(RegisterField),
+        _function("multi_value_register", lashup.multi_value_register),
+        _methods(MultiValueField),
         _function("add_wins_set", lashup.add_wins_set),
         _methods(SetField),
+        _function("enable_wins_flag", lashup.enable_wins_flag),
+        _methods(EnableWinsField),
+        _function("disable_wins_flag", lashup.disable_wins_flag),
+        _methods(DisableWinsField),
+        _function("counter", lashup.counter),
+        _methods(CounterField),
         _function("map_field", lashup.map_field),
-        "A map's place has `register`, `add_wins_set` and `map_field` for the fields "
-        "in it, and `remove()`.",
+        "A map's place has the same functions for the fields in it, and `remove()`.",
         _function("remove_key", lashup.remove_key),
         _object("MapView", lashup.MapView),
         _value(lashup.KeyChanged),

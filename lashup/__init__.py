@@ -56,7 +56,11 @@ _ROOT = MapField()
 
 #: Fields of a key's own map, to make operations with.
 register = _ROOT.register
+multi_value_register = _ROOT.multi_value_register
 add_wins_set = _ROOT.add_wins_set
+enable_wins_flag = _ROOT.enable_wins_flag
+disable_wins_flag = _ROOT.disable_wins_flag
+counter = _ROOT.counter
 map_field = _ROOT.map_field
 
 
@@ -101,7 +105,11 @@ __all__ = (
     "Suspected",
     "UsageError",
     "add_wins_set",
+    "counter",
+    "disable_wins_flag",
+    "enable_wins_flag",
     "map_field",
+    "multi_value_register",
     "open_node",
     "register",
     "remove_key",

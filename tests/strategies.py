@@ -81,13 +81,23 @@ def operations(draw: st.DrawFn) -> Operation:
         lambda: field.register(name).assign(draw(few_values)),
         lambda: field.add_wins_set(name).add(*elements),
         lambda: field.add_wins_set(name).discard(*elements),
+        lambda: field.multi_value_register(name).assign(draw(few_values)),
+        lambda: field.counter(name).increment(draw(st.integers(-3, 20))),
+        field.enable_wins_flag(name).enable,
+        field.enable_wins_flag(name).disable,
+        field.disable_wins_flag(name).enable,
+        field.disable_wins_flag(name).disable,
         field.register(name).remove,
         field.add_wins_set(name).remove,
+        field.multi_value_register(name).remove,
+        field.counter(name).remove,
         field.map_field(name).remove,
         field.remove,
     ]
-    weights = (0, 0, 0, 1, 1, 1, 2, 3, 4, 5, 6)
-    return candidates[draw(st.sampled_from(weights))]()
+    # What writes comes more often than what takes away.
+    weights = (0, 0, 0, 1, 1, 1, 2, 3, 3, 4, 4, *range(5, len(candidates)))
+    chosen: Operation = candidates[draw(st.sampled_from(weights))]()
+    return chosen
 
 
 updates = st.lists(operations(), min_size=1, max_size=4)

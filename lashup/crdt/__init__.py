@@ -3,7 +3,8 @@
 - `dot`, `causal_context`: names of updates, and sets of them
 - `facts`: the fact set and the one join; `branch`, `trie`: its immutable read side
 - `writer`: operations become a delta
-- `register`, `add_wins_set`, `map`: types, each a view over the facts
+- `register`, `multi_value_register`, `add_wins_set`, `flag`, `counter`, `map`: types,
+  each a view over the facts
 - `hybrid_clock`: timestamps; `field`: names of places
 """
 

@@ -38,6 +38,10 @@ class Type(enum.IntEnum):
     SET = 2
     #: One element of a set; the step's name is the element.
     ELEMENT = 3
+    MULTI_VALUE_REGISTER = 4
+    ENABLE_WINS_FLAG = 5
+    DISABLE_WINS_FLAG = 6
+    COUNTER = 7
 
 
 def pack_key(key: Key) -> bytes:

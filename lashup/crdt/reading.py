@@ -6,7 +6,7 @@ no change to a reader.
 
 from __future__ import annotations
 
-from lashup.crdt import register
+from lashup.crdt import counter, multi_value_register, register
 from lashup.crdt.branch import EMPTY, Branch
 from lashup.crdt.field import Type, step_kind
 
@@ -26,6 +26,13 @@ def _step_reads_the_same(step: bytes, one: Branch, two: Branch) -> bool:
             if ours is None or theirs is None:
                 return ours is theirs
             return _is_alike(ours[1], theirs[1])
+        case Type.MULTI_VALUE_REGISTER:
+            values = multi_value_register.values
+            return _is_alike(list(values(one)), list(values(two)))
+        case Type.COUNTER:
+            return counter.total(one) == counter.total(two)
+        case Type.ENABLE_WINS_FLAG | Type.DISABLE_WINS_FLAG:
+            return bool(one.facts) == bool(two.facts)
         case Type.ELEMENT:
             return bool(one) == bool(two)
         case Type.MAP | Type.SET:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,14 +44,15 @@ class Writer:
         self.stamp = stamp
         #: The next counter that nobody has.
         self.counter = counter
+        #: Whose dots are minted here.
+        self.actor = actor
         self._key = key
-        self._actor = actor
         self._facts: dict[Dot, Fact] = {}
         self._context = CausalContext()
 
     def put(self, path: Path, payload: bytes) -> None:
         """Mint a fact."""
-        dot = Dot(self._actor, self.counter)
+        dot = Dot(self.actor, self.counter)
         self.counter += 1
         self._context.add_run(dot.actor, dot.counter, dot.counter)
         self._facts[dot] = Fact(self._key, path, payload)
@@ -61,14 +62,22 @@ class Writer:
         """Remove every fact at a place and below that the writer can see."""
         below = self.branch.at(path) or EMPTY
         for place, dot in list(below.places(path)):
-            # A fact of this very update leaves its dot behind as seen and gone.
-            self._facts.pop(dot, None)
-            self._context.add_run(dot.actor, dot.counter, dot.counter)
-            self.branch = self.branch.drop(place, dot)
+            self._drop(place, dot)
+
+    def drop_dots(self, path: Path, dots: Iterable[Dot]) -> None:
+        """Remove some facts that are right at a place."""
+        for dot in dots:
+            self._drop(path, dot)
 
     def delta(self) -> Delta:
         """What the operations so far amount to; without effect it is empty."""
         return Delta(self._facts, self._context)
+
+    def _drop(self, path: Path, dot: Dot) -> None:
+        # A fact of this very update leaves its dot behind as seen and gone.
+        self._facts.pop(dot, None)
+        self._context.add_run(dot.actor, dot.counter, dot.counter)
+        self.branch = self.branch.drop(path, dot)
 
 
 @dataclass(frozen=True, slots=True)
