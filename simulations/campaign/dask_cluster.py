@@ -13,7 +13,7 @@ from simulations.campaign.fingerprint import fingerprint
 from simulations.campaign.task import Broken, Result, Task, play
 
 #: Seconds to reach the scheduler.
-_PATIENCE = 10
+_PATIENCE = 5
 
 
 def run_on_dask(tasks: Iterable[Task], *, address: str) -> Iterator[Result]:
