@@ -90,7 +90,7 @@ class MembershipConfig:
     indirect_probes: int = 3
     confirmation: Confirmation = Confirmation.ACTIVE
     stall_allowance: float = 0.52
-    witnesses: int = 12
+    witnesses: int = 16
     refusal_wait: float = 0.02
     tardiness: float = 0.04
     nack_share: float = 0.8

@@ -115,12 +115,12 @@ class Piggyback:
         """How many this round goes to: a loss should be known to all in one go.
 
         Where everybody who hears something tells f others, once, all but a share of
-        e**-f hear of it: with ln(n) + 2 nearly always all n.
+        e**-f hear of it: with ln(n) + 3 nearly always all n.
         """
         if self._beliefs.losses == self._losses_gossiped:
             return self._config.gossip_nodes
         self._losses_gossiped = self._beliefs.losses
-        enough = math.ceil(math.log(self._beliefs.members.live_count + 1)) + 2
+        enough = math.ceil(math.log(self._beliefs.members.live_count + 1)) + 3
         return max(self._config.gossip_nodes, enough)
 
     def _gossip_for(self, to: Address, budget: int) -> list[bytes]:

@@ -151,6 +151,12 @@ class Prober:
             letters += self._begin(target, now=now)
         return letters
 
+    def examine(self, node: NodeId, *, now: float) -> list[Letter]:
+        """A member is worth a probe beside that of the period."""
+        if self._config.confirmation is Confirmation.LADDER:
+            return []
+        return self._begin(node, now=now)
+
     def suspect_gone(self, node: NodeId, *, now: float) -> list[Letter]:
         """There is evidence that a member is gone: witnesses are asked at once.
 

@@ -178,11 +178,11 @@ class Reception:
                 news_before = self._beliefs.news
                 letters += self._believe(belief, sender, now=now)
                 if self._beliefs.news != news_before and node != self._beliefs.me.id:
-                    letters += self._pass_on(belief)
+                    letters += self._pass_on(belief, now=now)
             letters += self._reconciliation.told(node, now=now)
         return letters
 
-    def _pass_on(self, belief: Belief) -> list[Letter]:
+    def _pass_on(self, belief: Belief, *, now: float) -> list[Letter]:
         """News that came by a walk: who is to hear of it?"""
         if self._reconciliation.brings_old_news(belief.record.id):
             self._beliefs.updates.discard(belief.record.id)
@@ -190,5 +190,7 @@ class Reception:
             # The suspect itself, at once: it has been given up somewhere.
             suspect = self._beliefs.members.get(belief.record.id)
             if suspect is not None:
-                return [(self._beliefs.members.address_of(suspect), Gossip())]
+                told = (self._beliefs.members.address_of(suspect), Gossip())
+                # Whoever missed the gossip need not wait for the whole ladder.
+                return [told, *self._prober.examine(suspect.id, now=now)]
         return []

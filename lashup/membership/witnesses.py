@@ -28,7 +28,7 @@ _TRUST = 1e9
 #: No network is taken for better than this: loss that begins now is not yet counted.
 _LEAST_LOSS = 0.1
 #: What one ping in vain adds of what is missing to 1, and one ack takes off.
-_RISE = 1 / 8
+_RISE = 1 / 16
 _FALL = 1 / 64
 
 
