@@ -66,10 +66,17 @@ class NodeConfig:
     max_datagram: int = DEFAULT_MAX_DATAGRAM
 
     def __post_init__(self) -> None:
-        if not self.name or len(self.name.encode()) > NAME_LIMIT:
-            raise ConfigError("name", f"must be 1 to {NAME_LIMIT} bytes long")
-        if not self.cluster or len(self.cluster.encode()) > _LONGEST_CLUSTER:
-            raise ConfigError("cluster", f"must be 1 to {_LONGEST_CLUSTER} bytes long")
+        _check_text("name", self.name, longest=NAME_LIMIT)
+        _check_text("cluster", self.cluster, longest=_LONGEST_CLUSTER)
+        for tag, text in self.tags.items():
+            if not isinstance(tag, str) or not isinstance(text, str):
+                raise ConfigError("tags", f"{tag!r}: {text!r} must both be strings")
+        if self.data_dir is not None:
+            object.__setattr__(self, "data_dir", Path(self.data_dir))
+        if isinstance(self.bind, str):
+            raise ConfigError(
+                "bind", f"{self.bind!r} must be a pair, as in ('127.0.0.1', 7946)"
+            )
         if not _LEAST_MAX_DATAGRAM <= self.max_datagram <= _GREATEST_MAX_DATAGRAM:
             raise ConfigError(
                 "max_datagram",
@@ -116,6 +123,11 @@ class NodeConfig:
     def membership_for(self, *, payload: int, hash_key: bytes) -> MembershipConfig:
         """The membership's part, with what only the node knows."""
         return replace(self.membership, max_payload=payload, hash_key=hash_key)
+
+
+def _check_text(name: str, text: object, *, longest: int) -> None:
+    if not isinstance(text, str) or not 0 < len(text.encode()) <= longest:
+        raise ConfigError(name, f"must be a string of 1 to {longest} bytes")
 
 
 def _is_one_hosts(text: str) -> bool:

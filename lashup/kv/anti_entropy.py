@@ -110,10 +110,12 @@ class AntiEntropy:
     def __init__(self, facts: FactSet, summary: Summary, *, part_size: int) -> None:
         self.exchanges = 0
         self.failures = 0
-        #: Whether the store has been equal to a peer's that was not empty.
+        #: Whether the store has held all that a peer's did which was not empty.
         self.is_synchronised = False
-        #: Whether it had the table before (see `rider`).
+        #: Whether that peer was informed (see `rider`).
         self.is_informed = False
+        #: Whether the disk had a table when this node started.
+        self.had_table = False
         self._facts = facts
         self._summary = summary
         self._part_size = part_size

@@ -102,7 +102,8 @@ class Replica:
     @property
     def rider(self) -> Rider:
         """What to put on probes and acks."""
-        return Rider(self.root, self.anti_entropy.is_informed)
+        exchange = self.anti_entropy
+        return Rider(self.root, exchange.had_table or exchange.is_informed)
 
     def load(self, tables: Mapping[str, Mapping[bytes, bytes]], *, wall: float) -> None:
         """Take over what an earlier life left on disk. Only for an empty store.
@@ -111,7 +112,7 @@ class Replica:
             MalformedDatagram: The rows are not what this version writes.
         """
         self.store.load(tables, wall=wall)
-        self.anti_entropy.is_informed = self.root != 0
+        self.anti_entropy.had_table = self.root != 0
 
     def next_wakeup(self) -> float:
         """The time by which `tick` must be called. A late call is safe."""

@@ -16,9 +16,9 @@ class Rider:
 
     Attributes:
         root: The digest: 64 bits, equal where stores are equal, 0 for the empty one.
-        is_informed: Whether it had the table before: its disk did when it started, or
-            it has been equal to one that was informed. Nodes that all lost their
-            disks agree with each other, and none of them knows anything.
+        is_informed: Whether it knows the table from before: from its disk when it
+            started, or as it has been equal to one that was informed. Nodes that
+            all lost their disks agree with each other, and none knows anything.
     """
 
     root: int

@@ -26,7 +26,7 @@ import anyio.abc
 import anyio.to_thread
 
 from lashup.config import NodeConfig, check_addresses
-from lashup.errors import MalformedDatagram, NodeClosed, StorageError
+from lashup.errors import MalformedDatagram, NodeClosed, StorageError, UsageError
 from lashup.identity import Identity, next_start
 from lashup.kv.replica import ClockSkewed, Notify
 from lashup.machine import Address, NodeId, Persist, Transmit
@@ -73,12 +73,14 @@ class RunningNode:
         self._refused = 0
         self._clock_at = -math.inf
         self._is_closed = False
+        self._is_leaving = False
         self._progress = anyio.Event()
         self._is_awaited = False
         self.kv = Table(
             node,
             carry_out=self._carry_out,
             require_open=self._require_open,
+            require_member=self._require_member,
             wait_until=self.wait_until,
         )
 
@@ -128,9 +130,11 @@ class RunningNode:
         """Say goodbye, so that the others see a departure and not a failure.
 
         Returns when some members have acknowledged it, or after `leave_timeout`.
-        The node goes on until its context ends, but is no member any more.
+        The node goes on until its context ends, and can still be read and followed,
+        but is no member any more and writes nothing.
         """
         self._require_open()
+        self._is_leaving = True
         self._carry_out(self._node.leave(now=anyio.current_time()))
         await self.wait_until(lambda: self._node.membership.has_left)
 
@@ -155,10 +159,18 @@ class RunningNode:
     async def multicast(self, topic: str, payload: bytes) -> None:
         """Send a message to every other member, best effort, at once.
 
+        Args:
+            topic: Up to 64 characters, for those who listen.
+            payload: Up to a megabyte; what is longer than a datagram is lost with any
+                of its fragments.
+
         Raises:
-            UsageError: A topic that is reserved, or a payload that is too long.
+            UsageError: A topic that is reserved, no bytes, or too many.
+            NodeClosed: The node has left or stopped.
         """
-        self._require_open()
+        if not isinstance(payload, bytes):
+            raise UsageError(f"payload: must be bytes, not {type(payload).__name__}")
+        self._require_member()
         now = anyio.current_time()
         self._carry_out(self._node.send_multicast(topic, payload, now=now))
 
@@ -278,6 +290,11 @@ class RunningNode:
         self._events.close()
         for topic in self._topics.values():
             topic.close()
+
+    def _require_member(self) -> None:
+        self._require_open()
+        if self._is_leaving:
+            raise NodeClosed("the node has left the cluster")
 
     def _require_open(self) -> None:
         if self._is_closed:

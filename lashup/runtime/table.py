@@ -11,7 +11,7 @@ import anyio.lowlevel
 from lashup.crdt.field import Key
 from lashup.crdt.map import MapView
 from lashup.crdt.writer import Operation
-from lashup.errors import NodeClosed
+from lashup.errors import NodeClosed, UsageError
 from lashup.kv.pattern import EVERYTHING, Pattern
 from lashup.kv.subscription import KeyChanged, Subscription
 from lashup.node import Effect, Node
@@ -59,12 +59,14 @@ class Table:
         *,
         carry_out: Callable[[Sequence[Effect]], None],
         require_open: Callable[[], None],
+        require_member: Callable[[], None],
         wait_until: Callable[[Callable[[], bool]], Awaitable[None]],
     ) -> None:
         self._node = node
         self._wait_until = wait_until
         self._carry_out = carry_out
         self._require_open = require_open
+        self._require_member = require_member
         self._waiters: dict[int, anyio.Event] = {}
         self._visible: set[int] = set()
         self._changes: dict[int, Changes] = {}
@@ -83,12 +85,14 @@ class Table:
             The key's new value.
 
         Raises:
-            UsageError: The write cannot be stored (`LimitExceeded`) or not now
-                (`Overloaded`). Nothing has changed.
-            NodeClosed: The node stopped first.
+            UsageError: There is no operation, or the write cannot be stored
+                (`LimitExceeded`) or not now (`Overloaded`). Nothing has changed.
+            NodeClosed: The node has left, or stopped first.
             StorageError: The disk failed; the node stops with it.
         """
-        self._require_open()
+        self._require_member()
+        if not operations:
+            raise UsageError("update: give at least one operation, as in register(...)")
         update, effects = self._node.update(key, operations, now=anyio.current_time())
         waiter = self._waiters[update] = anyio.Event()
         try:
@@ -144,15 +148,16 @@ class Table:
 
     @property
     def is_synchronised(self) -> bool:
-        """Whether this store has been equal to that of another member since the start.
+        """Whether this store has held all that another member's did since the start.
 
-        A member with nothing in its store does not count.
+        A member with nothing in its store does not count: it may be as new as this
+        one. So in a new cluster it is so when somebody has written something.
         """
         return self._node.kv.anti_entropy.is_synchronised
 
     @property
     def is_informed(self) -> bool:
-        """Whether this store had the table before, or was equal to one that had.
+        """Whether that member had the table before it started, or was told by such.
 
         Nodes that lost all their disks agree with each other on nearly nothing; they
         are synchronised, and not informed. Who deletes by what the table lacks should

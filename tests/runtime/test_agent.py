@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -366,3 +367,53 @@ def test_nodes_with_different_keys_or_clusters_never_meet(backend: str) -> None:
                 assert live(a) == live(b) == live(c) == 1
 
     run(backend, main)
+
+
+def test_a_node_that_has_left_writes_nothing_more(backend: str) -> None:
+    async def main() -> None:
+        async with cluster(2) as (a, b):
+            await b.leave()
+
+            with pytest.raises(NodeClosed, match="left"):
+                await b.kv.update(WEB, register("port").assign(1))
+            with pytest.raises(NodeClosed, match="left"):
+                await b.multicast("news", b"late")
+            assert not a.kv.get(WEB)
+
+    run(backend, main)
+
+
+@pytest.mark.parametrize("payload", ["text", 5, None])
+def test_a_multicast_takes_bytes_only(payload: Any) -> None:
+    async def main() -> None:
+        async with open_node(config("a")) as a:
+            with pytest.raises(lashup.UsageError, match="bytes"):
+                await a.multicast("news", payload)
+
+    run("trio", main)
+
+
+def test_an_update_without_an_operation_is_a_mistake() -> None:
+    async def main() -> None:
+        async with open_node(config("a")) as a:
+            with pytest.raises(lashup.UsageError, match="operation"):
+                await a.kv.update(WEB)
+
+    run("trio", main)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", 5), ("tags", {"a": 1}), ("bind", "127.0.0.1:0"), ("cluster", "")],
+)
+def test_a_value_of_a_wrong_type_is_named(field: str, value: Any) -> None:
+    with pytest.raises(lashup.ConfigError) as caught:
+        NodeConfig(**{"name": "a", field: value})
+
+    assert caught.value.field == field
+
+
+def test_a_data_directory_may_be_given_as_text(tmp_path: Path) -> None:
+    given: Any = str(tmp_path)
+
+    assert NodeConfig(name="a", data_dir=given).data_dir == tmp_path
