@@ -123,7 +123,8 @@ class Cluster:
         self, condition: Callable[[], bool], *, limit: float, what: str
     ) -> bool:
         """Let time pass until something holds. That it never does is a violation."""
-        reached = self.world.run_until(condition, limit=limit)
+        with self.agreement.followed():
+            reached = self.world.run_until(condition, limit=limit)
         if not reached:
             self.invariants.violated(f"not within {limit:g} s: {what}")
         return reached

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias, TypeVar
 
 from simulations.host import Host
@@ -27,14 +28,15 @@ class Agreement:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._is_following = False
         self._views: dict[str, _View] = {}
         self._members: Counter[tuple[int, int]] = Counter()
         self._tables: Counter[int] = Counter()
-        world.observers.append(self)
 
     @property
     def on_members(self) -> bool:
         """All running nodes see the same members live: all that run, and no other."""
+        self._look()
         if len(self._members) != 1:
             return not self._members
         ((_, live),) = self._members
@@ -43,12 +45,28 @@ class Agreement:
     @property
     def on_table(self) -> bool:
         """All running nodes hold equal tables."""
+        self._look()
         return len(self._tables) <= 1
 
     @property
     def on_all(self) -> bool:
         """Both."""
         return self.on_table and self.on_members
+
+    @contextmanager
+    def followed(self) -> Iterator[None]:
+        """Keep count from step to step, so that asking after each is cheap."""
+        if self._is_following:
+            yield
+            return
+        self._look()
+        self._is_following = True
+        self._world.observers.insert(0, self)
+        try:
+            yield
+        finally:
+            self._world.observers.remove(self)
+            self._is_following = False
 
     def stepped(self, host: Host) -> None:
         """Look at a host that may have changed."""
@@ -64,6 +82,12 @@ class Agreement:
             self._views[host.name] = view
             self._members[view[:2]] += 1
             self._tables[view[2]] += 1
+
+    def _look(self) -> None:
+        """Look at all hosts, unless that was done step by step."""
+        if not self._is_following:
+            for host in self._world.hosts.values():
+                self.stepped(host)
 
 
 class Spread:

@@ -119,8 +119,10 @@ class Network:
         if link.loss is not None and link.loss.strikes(source, to, now=now, rng=rng):
             self.lost["loss"] += 1
             return []
-        copies = 1 + (link.duplicate > 0 and rng.random() < link.duplicate)
-        return [self._travel(link, data, left_at) for _ in range(copies)]
+        arrivals = [self._travel(link, data, left_at)]
+        if link.duplicate and rng.random() < link.duplicate:
+            arrivals.append(self._travel(link, data, left_at))
+        return arrivals
 
     def _leave(self, source: str, size: int, *, now: int) -> int | None:
         return self._through("up", source, size, now=now) if self._bandwidth else now

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from lashup.errors import MalformedDatagram
-from lashup.kv.replica import ClockSkewed, Notify
+from lashup.kv.replica import ClockSkewed, Confirmed, Notify, StoreLarge
 from lashup.kv.subscription import Subscription
-from lashup.machine import Address, Persist, Transmit
+from lashup.machine import NEVER, Address, Persist, Transmit
 from lashup.membership import MemberEvent
 from lashup.multicast import Delivered
 from lashup.node import Effect, Node, Visible
@@ -46,7 +46,9 @@ class Process:
         self._world = host.world
         self._is_over = False
         self._is_busy = False
-        self._wake_at: int | None = None
+        #: The deadline that the process will be woken for, and when that is.
+        self._wakes_by = NEVER
+        self._wake_at = -1
         self._clock_at = self._world.seconds
         self._saved_while_paused: list[Persist] = []
         self._on_visible: dict[int, Callable[[], None]] = {}
@@ -120,8 +122,14 @@ class Process:
                     host.log("delivered", topic=topic, origin=origin.hex(), size=size)
                 case ClockSkewed(seconds):
                     host.log("skewed", microseconds=round(seconds * 1e6))
+                case StoreLarge(facts):
+                    host.log("large", facts=facts)
+                case Confirmed():
+                    pass
+                case _ if isinstance(effect, MemberEvent):
+                    self._tell(effect)
                 case event:
-                    self._tell(event)
+                    host.log(type(event).__name__)
         self._settle()
 
     def _receive(self, data: bytes, sender: Address) -> None:
@@ -154,7 +162,7 @@ class Process:
 
     def _wake(self) -> None:
         if self._wake_at == self._world.now and not self._is_over:
-            self._wake_at = None  # Else a later one has replaced it.
+            self._wakes_by = NEVER  # Else a later one has replaced it.
             if not self.is_paused and not self._is_busy:
                 self._tick()
 
@@ -168,10 +176,11 @@ class Process:
     def _settle(self) -> None:
         """Ask to be woken in time, and let the observers look."""
         world = self._world
-        at = world.wake_time(self.node.next_wakeup())
-        if at is not None and (self._wake_at is None or at < self._wake_at):
-            self._wake_at = at
-            world.at(at, self._wake)
+        deadline = self.node.next_wakeup()
+        if deadline < self._wakes_by:
+            self._wakes_by = deadline
+            self._wake_at = world.wake_time(deadline)
+            world.at(self._wake_at, self._wake)
         world.stepped(self._host)
 
     def _begin_transaction(self) -> None:

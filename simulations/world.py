@@ -13,7 +13,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
-from lashup.machine import NEVER, Address
+from lashup.machine import Address
 from simulations.latency import SECOND
 from simulations.network import Network
 from simulations.trace import Trace
@@ -91,10 +91,8 @@ class World:
         """Do something in so many seconds."""
         self.at(self.now + round(seconds * SECOND), action)
 
-    def wake_time(self, deadline: float) -> int | None:
-        """The first moment after now at which a deadline has come; None for never."""
-        if deadline == NEVER:
-            return None
+    def wake_time(self, deadline: float) -> int:
+        """The first moment after now at which a deadline has come."""
         # Never now: a machine that has nothing to do now would be asked for ever.
         return max(math.ceil(deadline * SECOND), self.now + 1)
 
