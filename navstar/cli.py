@@ -7,34 +7,33 @@ the daemon carries no tables around.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from navstar import cli_inspect
 from navstar.cli_options import (
     FAILED,
     INTERRUPTED,
     AsJson,
     ConfigFile,
     Socket,
-    config_path,
+    ask,
+    load,
     print_json,
     say,
+    show,
 )
 from navstar.config_cli import config_app
 from navstar.errors import ControlError, NavstarError, NotRunning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from navstar.config import Config
     from navstar.control import Reply
 
 EXIT_CODES = (
-    "Exit codes: 0 all right; 1 failed, or (plan, config check) there are differences "
-    "or problems; 2 the command was not understood."
+    "Exit codes: 0 all right; 1 failed, or (plan, diff, explain, doctor, config check) "
+    "there are differences or problems; 2 the command was not understood."
 )
 
 
@@ -75,7 +74,7 @@ def run(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     from navstar.daemon import run_daemon
     from navstar.logs import open_log
 
-    settings = _load(config)
+    settings = load(config)
     section = settings.log
     if as_json:
         section = section.model_copy(update={"format": "json"})
@@ -88,8 +87,8 @@ def status(
     socket: Socket = None, config: ConfigFile = None, *, as_json: AsJson = False
 ) -> None:
     """Say whether all is well: members, rows, conflicts, what is skipped and why."""
-    answer = _ask("status", socket, config)
-    _show(answer, "show_status", as_json=as_json)
+    answer = ask("status", socket, config)
+    show(answer, "show_status", as_json=as_json)
 
 
 @app.command(epilog="Example: navstar members")
@@ -97,8 +96,8 @@ def members(
     socket: Socket = None, config: ConfigFile = None, *, as_json: AsJson = False
 ) -> None:
     """List the agents of the cluster as this one sees them."""
-    answer = _ask("members", socket, config)
-    _show(answer, "show_members", as_json=as_json)
+    answer = ask("members", socket, config)
+    show(answer, "show_members", as_json=as_json)
 
 
 @app.command(epilog="Example: navstar routes | grep 9.0.7.")
@@ -106,8 +105,8 @@ def routes(
     socket: Socket = None, config: ConfigFile = None, *, as_json: AsJson = False
 ) -> None:
     """List the rows of ours in the kernel, and whether they are as they should be."""
-    answer = _ask("routes", socket, config)
-    _show(answer, "show_routes", as_json=as_json)
+    answer = ask("routes", socket, config)
+    show(answer, "show_routes", as_json=as_json)
 
 
 @app.command(epilog="Example: navstar plan && echo nothing to do")
@@ -115,10 +114,17 @@ def plan(
     socket: Socket = None, config: ConfigFile = None, *, as_json: AsJson = False
 ) -> None:
     """Show what a pass would change in the kernel now. Exit code 1 if anything."""
-    answer = _ask("plan", socket, config)
-    _show(answer, "show_plan", as_json=as_json)
+    answer = ask("plan", socket, config)
+    show(answer, "show_plan", as_json=as_json)
     if answer["ops"]:
         raise typer.Exit(FAILED)
+
+
+app.command(epilog="Example: navstar diff --json | jq .rows")(cli_inspect.diff)
+app.command(epilog="Example: navstar explain 9.0.7.12")(cli_inspect.explain)
+app.command(epilog="Example: navstar doctor && echo this host is fit")(
+    cli_inspect.doctor
+)
 
 
 @app.command(epilog="Example: navstar down --leave  (this host leaves the cluster)")
@@ -142,7 +148,7 @@ def down(
     one the rows are removed directly. Rows that do not bear our mark stay.
     """
     try:
-        answer = _ask("down", socket, config, leave=leave)
+        answer = ask("down", socket, config, leave=leave)
     except NotRunning:
         if leave:
             raise
@@ -163,7 +169,7 @@ def up(
     socket: Socket = None, config: ConfigFile = None, *, as_json: AsJson = False
 ) -> None:
     """Reconcile again after 'navstar down'."""
-    answer = _ask("up", socket, config)
+    answer = ask("up", socket, config)
     say(answer, f"The daemon is {answer['state']}.", as_json=as_json)
 
 
@@ -174,7 +180,7 @@ def confirm(
     socket: Socket = None, config: ConfigFile = None, *, as_json: AsJson = False
 ) -> None:
     """Release the brake: let a withdrawal of many agents at once go on."""
-    answer = _ask("confirm", socket, config)
+    answer = ask("confirm", socket, config)
     text = "Going on." if answer["confirmed"] else "Nothing is held back by the brake."
     say(answer, text, as_json=as_json)
 
@@ -186,31 +192,6 @@ def lab() -> None:
     """A cluster on this machine: agents as network namespaces, real daemons."""
 
 
-def _ask(
-    command: str, socket: Path | None, config: Path | None, **arguments: object
-) -> Reply:
-    from navstar.control import request
-
-    return request(_socket(socket, config), command, **arguments)
-
-
-def _socket(socket: Path | None, config: Path | None) -> Path:
-    """The socket that was named, or that of the file that was named, or the usual."""
-    if socket is not None:
-        return socket
-    if config is not None or config_path(None).exists():
-        return _load(config).control.socket
-    from navstar.config import DEFAULT_SOCKET
-
-    return DEFAULT_SOCKET
-
-
-def _load(config: Path | None) -> Config:
-    from navstar.config import load_config
-
-    return load_config(config_path(config))
-
-
 def _remove_directly() -> Reply:
     from navstar.overlay_backend import Kernel
     from navstar.removal import remove_everything
@@ -218,16 +199,6 @@ def _remove_directly() -> Reply:
 
     with Kernel() as kernel:
         return removed_json(remove_everything(kernel))
-
-
-def _show(answer: Reply, shower: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(answer)
-        return
-    from navstar import render
-
-    show: Callable[[Reply], None] = getattr(render, shower)
-    show(answer)
 
 
 def main() -> None:

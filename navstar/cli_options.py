@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from navstar.config import Config
     from navstar.control import Reply
 
 #: Exit codes; 2 is the command line's own, for a usage that it does not know.
@@ -51,3 +54,49 @@ def say(answer: Reply, text: str, *, as_json: bool) -> None:
 def print_json(answer: Reply) -> None:
     """Print one JSON object."""
     typer.echo(json.dumps(answer, indent=2))
+
+
+def load(config: Path | None) -> Config:
+    """Read the configuration that was named, or the usual one.
+
+    Raises:
+        Unusable: It has problems.
+    """
+    from navstar.config import load_config
+
+    return load_config(config_path(config))
+
+
+def control_socket(socket: Path | None, config: Path | None) -> Path:
+    """The socket that was named, or that of the file that was named, or the usual."""
+    if socket is not None:
+        return socket
+    if config is not None or config_path(None).exists():
+        return load(config).control.socket
+    from navstar.config import DEFAULT_SOCKET
+
+    return DEFAULT_SOCKET
+
+
+def ask(
+    command: str, socket: Path | None, config: Path | None, **arguments: object
+) -> Reply:
+    """Ask the running daemon.
+
+    Raises:
+        ControlError: Nobody is there, or the daemon refuses.
+    """
+    from navstar.control import request
+
+    return request(control_socket(socket, config), command, **arguments)
+
+
+def show(answer: Reply, shower: str, *, as_json: bool) -> None:
+    """Print the answer, as JSON or by one of the functions of `render`."""
+    if as_json:
+        print_json(answer)
+        return
+    from navstar import render
+
+    render_it: Callable[[Reply], None] = getattr(render, shower)
+    render_it(answer)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from navstar.control import Reply
 from navstar.errors import ControlError
 from navstar.farewell import wait_until_heard
+from navstar.inspection import diff_json, explain_json
 from navstar.status import (
     members_json,
     plan_json,
@@ -56,6 +57,10 @@ class Commands:
             case "routes", {}:
                 look = await agent.reconciler.plan()
                 return routes_json(look, agent.table.lines)
+            case "diff", {}:
+                return await diff_json(agent)
+            case "explain", {"address": address}:
+                return await explain_json(agent, address)
             case "down", {"leave": True}:
                 return await self._leave()
             case "down", {}:
@@ -68,7 +73,7 @@ class Commands:
             case _:
                 raise ControlError(
                     f"{command[:64]!r} is not a command of this version; there are "
-                    "status, members, plan, routes, down, up, confirm"
+                    "status, members, plan, routes, diff, explain, down, up, confirm"
                 )
 
     async def _down(self) -> Reply:

@@ -86,6 +86,21 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class PathBelow:
+    """How packets to another agent leave this host.
+
+    Attributes:
+        source: The address that they leave from.
+        device: Name of the device that has it.
+        mtu: Of the device, bytes.
+    """
+
+    source: IpAddress
+    device: str
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Host:
     """What a look found, beside rows that are our business.
 
@@ -192,6 +207,22 @@ class KernelSide:
             OSError: As for `look`.
         """
         return self._asking(lambda kernel: kernel.dump())
+
+    def path_below(self, agent: IpAddress) -> PathBelow | None:
+        """How packets to another agent leave; None without a route.
+
+        Raises:
+            OSError: As for `look`.
+        """
+
+        def ask(kernel: Kernel) -> PathBelow | None:
+            source = kernel.local_address(agent)
+            device = kernel.underlay(source) if source is not None else None
+            if source is None or device is None:
+                return None
+            return PathBelow(source, device.name, device.mtu)
+
+        return self._asking(ask)
 
     def watch(self) -> KernelWatch:
         """Open a watch that knows our own writes; for as long as `look` succeeds.

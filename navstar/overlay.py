@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from navstar.allocation import Allocation, Skipped
+from navstar.allocation import Allocation, Network, Skipped
 from navstar.claims import (
     Claim,
     Conflict,
@@ -77,6 +77,7 @@ class Desired:
         unusable: Overlays of the allocation that give no rows, in one family or both.
         own: How many lines are this agent's own.
         agents: Node ids that rows lead to.
+        blocks: This agent's own.
     """
 
     rows: frozenset[Row] = frozenset()
@@ -85,6 +86,7 @@ class Desired:
     unusable: tuple[Skipped, ...] = ()
     own: int = 0
     agents: frozenset[str] = frozenset()
+    blocks: tuple[Network, ...] = ()
 
 
 def desired_rows(
@@ -254,6 +256,7 @@ class DesiredState:
             unusable=self._ground.unusable,
             own=sum(map(len, mine)),
             agents=frozenset(node for node, _ in self._peers.claims),
+            blocks=tuple(place.block for place in self._places.values()),
         )
 
 

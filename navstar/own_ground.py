@@ -18,7 +18,7 @@ from navstar.line_fitness import Place
 from navstar.tables import Addr, Link, Row, Rule
 
 #: Outer IP (20 or 40), UDP 8, VXLAN 8, inner Ethernet 14 bytes.
-_ENCAPSULATION = {4: 50, 6: 70}
+ENCAPSULATION = {4: 50, 6: 70}
 
 #: The least MTU with which a host runs the family (RFC 791, RFC 8200).
 _LEAST_MTU = {4: 576, 6: 1280}
@@ -134,7 +134,7 @@ def _share_network(one: Interface | None, other: Interface | None) -> bool:
 def _link(vtep: Vtep, underlay: Underlay) -> Link:
     local = underlay.agent_ip
     family = 6 if vtep.address6 else 4
-    room = max(underlay.mtu - _ENCAPSULATION[local.version], _LEAST_MTU[family])
+    room = max(underlay.mtu - ENCAPSULATION[local.version], _LEAST_MTU[family])
     return Link(
         name=vtep.name,
         vni=vtep.vni,

@@ -24,8 +24,9 @@ from typing import TypeVar
 
 import trio
 
+from navstar.allocation import IpAddress
 from navstar.errors import NavstarError
-from navstar.kernel_side import Inputs, KernelSide, Look
+from navstar.kernel_side import Inputs, KernelSide, Look, PathBelow
 from navstar.overlay_backend import Applied, KernelWatch, Refused
 from navstar.removal import Removed, remove_everything
 from navstar.schedule import FIRST_RETRY, Cause, Schedule, Timing
@@ -155,6 +156,15 @@ class Reconciler:
             return await self._in_thread(
                 partial(self._kernel.look_only, inputs, now=now)
             )
+
+    async def path_below(self, agent: IpAddress) -> PathBelow | None:
+        """How packets to another agent leave this host; None without a route.
+
+        Raises:
+            OSError: The kernel cannot be asked.
+        """
+        async with self._busy:
+            return await self._in_thread(partial(self._kernel.path_below, agent))
 
     async def go_down(self) -> Removed:
         """Stop reconciling, and take everything of ours out of the kernel.

@@ -20,6 +20,10 @@ _STYLES = {
     "held": "yellow",
     "missing": "red",
     "surplus": "red",
+    "different": "red",
+    "fault": "red",
+    "warning": "yellow",
+    "remark": "",
     "down": "red",
 }
 
@@ -78,6 +82,70 @@ def show_plan(answer: Json) -> None:
         console.print(Text(f"in the way: {link}", style="yellow"))
     if not answer["ops"]:
         console.print("Nothing to do: the kernel is as it should be.")
+
+
+def show_diff(answer: Json) -> None:
+    """One line per row that is not as it should be."""
+    rows = [
+        (
+            _state(one["state"]),
+            Text(one["text"]),
+            Text(one["kernel"] or "-") if one["state"] == "different" else Text("-"),
+            *_published(one),
+        )
+        for one in answer["rows"]
+    ]
+    if rows:
+        _print(("state", "row", "kernel has", "published by", "claimed"), rows)
+    if answer["reason"]:
+        _console().print(Text(f"Held back: {answer['reason']}", style="yellow"))
+    if not rows:
+        _console().print(f"All {answer['right']} rows are as they should be.")
+
+
+def show_explanation(answer: Json) -> None:
+    """The way of a packet, a line per step."""
+    console = _console()
+    console.print(Text(f"{answer['address']} is {answer['meaning']}", style="bold"))
+    rows = [
+        (
+            Text(one["step"]),
+            _state("missing" if one["problem"] else "right"),
+            Text(one["kernel"] or one["desired"]),
+            *_published(one),
+        )
+        for one in answer["steps"]
+    ]
+    if rows:
+        _print(("step", "state", "row", "published by", "claimed"), rows)
+    for one in answer["steps"]:
+        if one["problem"]:
+            text = f"{one['step']}: {one['problem']}; should be: {one['desired']}"
+            console.print(Text(text, style="red"))
+    agent = answer["agent"]
+    if agent is not None:
+        console.print(Text(f"{agent['name']} ({agent['node']}) is {agent['liveness']}"))
+    for remark in answer["remarks"]:
+        console.print(Text(remark, style="yellow"))
+
+
+def show_examination(answer: Json) -> None:
+    """What the doctor found, the worst first."""
+    console = _console()
+    for one in answer["findings"]:
+        line = Text(one["level"], style=_STYLES.get(one["level"], ""))
+        console.print(line.append(f"  {one['check']}: {one['problem']}", style="bold"))
+        console.print(Text(f"    costs: {one['cost']}"))
+        console.print(Text(f"    mend:  {one['remedy']}"))
+    if not answer["findings"]:
+        console.print("Nothing is wrong with this host.")
+    console.print(Text(f"Looked at: {', '.join(answer['checked'])}", style="dim"))
+
+
+def _published(one: Json) -> tuple[Text, Text]:
+    if one["publisher"] is None:
+        return Text("-"), Text("-")
+    return Text(one["publisher"]), Text(f"{duration(one['claimed_ago'])} ago")
 
 
 def duration(seconds: float) -> str:

@@ -186,6 +186,7 @@ def _overlay(overlay: Overlay) -> Json:
         "vni": vtep.vni,
         "port": vtep.port,
         "mac": vtep.mac,
+        "mtu": vtep.mtu,
         "address": _text(vtep.address),
         "address6": _text(vtep.address6),
     }

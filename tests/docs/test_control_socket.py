@@ -43,12 +43,26 @@ def ask(tmp_path_factory):
             lab.build()
             lab.start_all()
             socket = socket_path(lab.record, lab.agents[0])
-            yield lambda command: request(socket, command)
+            yield lambda command, **arguments: request(socket, command, **arguments)
 
 
 @pytest.mark.parametrize("command", ["status", "plan"])
 def test_the_fields_of_an_answer_are_all_documented(ask, command):
     assert set(ask(command)) == documented(f"`{command}`")
+
+
+def test_the_fields_of_diff_and_explain_are_all_documented(ask):
+    explained = ask("explain", address="9.0.2.1")
+
+    assert set(ask("diff")) == documented("`diff`")
+    assert set(explained) == documented("`explain`")
+    steps = {field for step in explained["steps"] for field in step}
+    assert steps == {*re.findall(r"`(\w+)`", _second_table("`explain`"))} & steps
+    assert len(explained["steps"]) >= 6
+
+
+def _second_table(heading: str) -> str:
+    return section(heading).partition("Each of")[2]
 
 
 def test_the_fields_of_a_member_are_all_documented(ask):
@@ -91,5 +105,5 @@ def test_every_command_that_the_daemon_knows_is_on_the_page(ask):
         ask("no such command")
 
     _, _, known = str(refusal.value).partition("there are ")
-    commands = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
+    commands = set(re.findall(r"^\| `(\w+)`.* \|", PAGE, re.MULTILINE))
     assert set(known.split(", ")) <= commands

@@ -57,12 +57,27 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
     shown = navstar("--help")
 
     assert shown.returncode == 0
-    for word in ("run", "plan", "status", "members", "routes", "down", "config", "lab"):
+    for word in (
+        "run",
+        "plan",
+        "status",
+        "members",
+        "routes",
+        "down",
+        "config",
+        "lab",
+        "diff",
+        "explain",
+        "doctor",
+    ):
         assert f"\n  {word} " in shown.stdout
     assert "Exit codes" in shown.stdout
 
 
-COMMANDS = ["run", "plan", "status", "members", "routes", "down", "up", "confirm"]
+COMMANDS = [
+    *("run", "plan", "status", "members", "routes", "down", "up", "confirm"),
+    *("diff", "explain", "doctor"),
+]
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "config check", "config show-defaults"])
@@ -79,7 +94,9 @@ def test_what_is_not_understood_exits_2(arguments: list[str]) -> None:
     assert navstar(*arguments).returncode == 2
 
 
-@pytest.mark.parametrize("command", ["status", "plan", "members", "routes", "up"])
+@pytest.mark.parametrize(
+    "command", ["status", "plan", "members", "routes", "up", "diff"]
+)
 def test_without_a_daemon_the_commands_say_what_to_do(config: Path, command) -> None:
     asked = navstar(command, "--config", config)
 

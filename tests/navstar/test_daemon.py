@@ -237,6 +237,52 @@ def test_down_takes_ours_and_nothing_else_and_up_brings_it_back(standing) -> Non
     assert until(first.rows, lambda rows: rows == before)
 
 
+def test_diff_and_explain_show_what_is_wrong_and_who_published_it(standing) -> None:
+    first, _ = standing
+    way = first.ask("explain", address="9.0.2.77")
+    assert way["ok"]
+    assert (way["agent"]["name"], way["agent"]["liveness"]) == ("a2", "alive")
+    assert [step["step"] for step in way["steps"]][-3:] == [
+        *("neighbour", "fdb", "underlay")
+    ]
+    assert "10.78.0.2 from 10.78.0.1 dev under" in way["steps"][-1]["kernel"]
+    assert first.ask("diff")["rows"] == []
+    first.ask("down")
+
+    done = first.navstar("diff", "--socket", str(first.socket), "--json")
+    shown = first.navstar("explain", "9.0.2.77", "--socket", str(first.socket))
+
+    missing = json.loads(done.stdout)["rows"]
+    assert (done.returncode, shown.returncode) == (1, 1)
+    assert {one["state"] for one in missing} == {"missing"}
+    assert {one["publisher"] for one in missing} == {None, "a2"}
+    assert "the kernel has no route for it" in shown.stdout
+    first.ask("up")
+    until(lambda: first.ask("diff")["rows"], lambda rows: not rows)
+
+
+def test_explain_refuses_what_is_no_address(standing) -> None:
+    first, _ = standing
+
+    done = first.navstar("explain", "nine", "--socket", str(first.socket))
+
+    assert done.returncode == 1
+    assert done.stderr == "navstar: 'nine' is not an IP address\n"
+
+
+def test_the_doctor_knows_what_the_running_daemon_needs(standing) -> None:
+    first, _ = standing
+    first.run("ip link set under mtu 1400")
+
+    done = first.navstar("doctor", "--config", str(first.config), "--json")
+
+    answer = json.loads(done.stdout)
+    assert answer["daemon"]
+    assert done.returncode == 1
+    assert "forwarding" in {one["check"] for one in answer["findings"]}
+    first.run("ip link set under mtu 1500")
+
+
 def test_down_works_without_a_daemon(pair) -> None:
     first, _ = pair
     count = len(first.rows())

@@ -57,7 +57,8 @@ def test_an_agent_alone_has_its_link_addresses_and_rules():
                 Rule(SUBNET4, 42, 32000),
                 Rule(SUBNET6, 42, 32000),
             }
-        )
+        ),
+        blocks=(block4(1), block6(1)),
     )
 
 

@@ -1,0 +1,133 @@
+"""Problems that no namespace can have alone: planted in the files of a host."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from navstar.doctor.clock import UNSYNCHRONISED, judge_clock
+from navstar.doctor.finding import Level
+from navstar.doctor.firewall import check_forward_policy
+from navstar.doctor.host import Host, NeededVtep, Needs
+from navstar.doctor.kernel import check_rights, check_version, judge_vxlan
+from navstar.doctor.managers import check_network_manager, check_networkd
+from navstar.doctor.settings import check_neighbour_limits
+from navstar.netlink_socket import Refusal
+
+VTEP = NeededVtep("vtep1024", 1024, 64000, 1450, frozenset({4, 6}))
+NEEDS = Needs((VTEP,), agents=1000)
+
+
+class PlantedHost(Host):
+    """A host that has the files which a test writes."""
+
+    def write(self, name: str, text: str) -> None:
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> PlantedHost:
+    return PlantedHost(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("release", "levels"),
+    [
+        ("3.8.0-generic", [Level.FAULT]),
+        ("4.15.0", [Level.REMARK, Level.REMARK]),
+        ("5.10.0", [Level.REMARK]),
+        ("6.18.5", []),
+        ("strange", []),
+    ],
+)
+def test_old_kernels_are_told_apart(host, release, levels) -> None:
+    host.write("/proc/sys/kernel/osrelease", f"{release}\n")
+
+    assert [one.level for one in check_version(host, NEEDS)] == levels
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "count"), [("000001ffffffffff", 0), ("00000000a80405fb", 1)]
+)
+def test_without_cap_net_admin_there_is_no_point(host, capabilities, count) -> None:
+    host.write("/proc/self/status", f"Name:\tx\nCapEff:\t{capabilities}\n")
+
+    assert len(list(check_rights(host, NEEDS))) == count
+
+
+def test_a_kernel_without_vxlan_is_known_by_its_answer() -> None:
+    unknown = Refusal(errno.EOPNOTSUPP, "Unknown device type")
+    (found,) = judge_vxlan(unknown)
+
+    assert found.level is Level.FAULT
+    assert "modprobe vxlan" in found.remedy
+    assert list(judge_vxlan(Refusal(errno.EINVAL, "no VNI"))) == []
+
+
+@pytest.mark.parametrize(("limit", "count"), [(1024, 2), (1512, 0)])
+def test_there_must_be_room_for_a_neighbour_per_agent(host, limit, count) -> None:
+    for family in (4, 6):
+        host.write(f"/proc/sys/net/ipv{family}/neigh/default/gc_thresh3", f"{limit}\n")
+
+    found = list(check_neighbour_limits(host, NEEDS))
+
+    assert len(found) == count
+    assert all("1512" in one.problem for one in found)
+
+
+def test_networkd_must_leave_foreign_routes_and_rules_alone(host) -> None:
+    assert list(check_networkd(host, NEEDS)) == []
+    host.write("/run/systemd/netif/links/2", "")
+    assert len(list(check_networkd(host, NEEDS))) == 2
+    host.write("/etc/systemd/networkd.conf", "[Network]\nManageForeignRoutes=no\n")
+    (left,) = check_networkd(host, NEEDS)
+    assert "ManageForeignRoutingPolicyRules" in left.problem
+    host.write(
+        "/run/systemd/networkd.conf.d/50-x.conf",
+        "[Network]\nManageForeignRoutingPolicyRules=false\n",
+    )
+    assert list(check_networkd(host, NEEDS)) == []
+    host.write(
+        "/etc/systemd/networkd.conf.d/90-y.conf",
+        "[Network]\nManageForeignRoutes=yes\n",
+    )
+    assert len(list(check_networkd(host, NEEDS))) == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "count"),
+    [
+        ("interface-name:vtep*", 0),
+        ("interface-name:=vtep1024", 0),
+        ("mac:00:22:68:1c:59:b1;interface-name:vtep????", 0),
+        ("interface-name:docker*", 1),
+    ],
+)
+def test_network_manager_must_not_manage_our_vteps(host, spec, count) -> None:
+    host.write("/run/NetworkManager/state", "")
+    host.write(
+        "/etc/NetworkManager/conf.d/10.conf", f"[keyfile]\nunmanaged-devices={spec}\n"
+    )
+
+    assert len(list(check_network_manager(host, NEEDS))) == count
+
+
+def test_network_manager_that_does_not_run_harms_nobody(host) -> None:
+    assert list(check_network_manager(host, NEEDS)) == []
+
+
+def test_an_old_iptables_is_remarked_on(host) -> None:
+    host.write("/proc/thread-self/net/ip_tables_names", "nat\nfilter\n")
+
+    found = [f for f in check_forward_policy(host, NEEDS) if "old" in f.problem]
+
+    assert [one.level for one in found] == [Level.REMARK]
+
+
+def test_a_clock_that_nothing_keeps_is_found() -> None:
+    assert [one.check for one in judge_clock(UNSYNCHRONISED)] == ["clock"]
+    assert list(judge_clock(0)) == []
