@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from lashup.errors import MalformedDatagram
-from lashup.kv.replica import ClockSkewed, Confirmed, Notify, StoreLarge
+from lashup.kv.replica import ClockSkewed, Notify
 from lashup.kv.subscription import Subscription
 from lashup.machine import NEVER, Address, Persist, Transmit
 from lashup.membership import MemberEvent
@@ -122,13 +122,9 @@ class Process:
                     host.log("delivered", topic=topic, origin=origin.hex(), size=size)
                 case ClockSkewed(seconds):
                     host.log("skewed", microseconds=round(seconds * 1e6))
-                case StoreLarge(facts):
-                    host.log("large", facts=facts)
-                case Confirmed():
-                    pass
                 case _ if isinstance(effect, MemberEvent):
                     self._tell(effect)
-                case event:
+                case event:  # what the world does nothing about
                     host.log(type(event).__name__)
         self._settle()
 
