@@ -15,13 +15,15 @@ from navstar.agent_address import agent_address, of_family, own_addresses
 from navstar.allocation import Allocation, IpAddress
 from navstar.config import Config, ReconcileSection
 from navstar.farewell import answer_farewells
+from navstar.hearing import LOOK_PERIOD, Hearing
 from navstar.kernel_side import Inputs, KernelSide
 from navstar.line import KEY_PREFIX, Line
 from navstar.line_table import LineTable
-from navstar.notices import Notices, said
+from navstar.notices import Notices, name_conflicts, said
 from navstar.publish import Speaker
 from navstar.publisher import Publisher, Speech
 from navstar.reconciler import Reconciler
+from navstar.reload import compare, merged
 from navstar.schedule import Cause, Timing
 from navstar.sources import Fault, Reading, Source
 from navstar.sources.opening import open_source, without_ipv6
@@ -42,6 +44,7 @@ class Agent:
         allocation: None until the source has said something.
         source_fault: Why the source cannot be read now; empty if it can.
         agent_ip: This agent's underlay address; None while unknown.
+        hearing: Whether the others are heard.
         stop: Set to end the daemon.
     """
 
@@ -63,6 +66,7 @@ class Agent:
         self.source_fault = ""
         self.agent_ip: IpAddress | None = None
         self.started_at = trio.current_time()
+        self.hearing = Hearing(now=self.started_at)
         self.stop = trio.Event()
         self._is_synchronised = False
         self._reading = trio.Lock()
@@ -100,10 +104,24 @@ class Agent:
             nursery.start_soon(self._follow_source, receive)
             nursery.start_soon(self._follow_table)
             nursery.start_soon(self._follow_members)
+            nursery.start_soon(self._follow_hearing)
             nursery.start_soon(self._await_synchronised)
             nursery.start_soon(answer_farewells, self.node, self._is_gone)
             nursery.start_soon(self.publisher.run)
             nursery.start_soon(self.reconciler.run)
+
+    def reload(self, new: Config) -> None:
+        """Take over what a running daemon can of a configuration that was read again."""
+        found = compare(self.config, new)
+        self.config = merged(self.config, new)
+        self.reconciler.follow(
+            caution(self.config.reconcile), timing(self.config.reconcile)
+        )
+        self.log.info("reloaded", taken=found.taken)
+        if found.needs_restart:
+            self.log.warning("changed, but needs a restart", fields=found.needs_restart)
+        self.publisher.look()
+        self.reconciler.trigger(Cause.OPERATOR)
 
     async def _follow_source(
         self, readings: trio.MemoryReceiveChannel[Reading]
@@ -156,8 +174,38 @@ class Agent:
     async def _follow_members(self) -> None:
         async with self.node.events() as events:
             async for event in events:
-                self.log.debug("membership", news=str(event))
+                self._notices.tell_member(event)
+                conflicts = name_conflicts(self.node.members())
+                self._notices.tell("name conflict", conflicts)
                 self.publisher.look()
+
+    async def _follow_hearing(self) -> None:
+        while True:
+            unopened = self.hearing.look(
+                self.node.statistics(),
+                is_answered=self._is_answered(),
+                now=trio.current_time(),
+            )
+            self._notices.tell_hearing(
+                is_cut_off=self.hearing.is_cut_off, unopened=unopened
+            )
+            await trio.sleep(LOOK_PERIOD)
+
+    def _is_answered(self) -> bool:
+        """Whether somebody lives whom the seeds told of, or there is nobody to ask."""
+        return not self._other_seeds() or any(
+            one.liveness.is_live and one.id != self.node.id
+            for one in self.node.members()
+        )
+
+    def _other_seeds(self) -> set[tuple[str, int]]:
+        return set(self.config.lashup.seeds) - {self.node.address}
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other agent is known, nor any seed that could be one."""
+        others = (one for one in self.node.members() if one.id != self.node.id)
+        return not self._other_seeds() and not any(others)
 
     async def _await_synchronised(self) -> None:
         await self.node.kv.wait_synchronised()
@@ -208,12 +256,10 @@ class Agent:
         )
 
     def _knowledge(self) -> Knowledge:
-        peers = [one for one in self.node.members() if one.id != self.node.id]
-        seeds = set(self.config.lashup.seeds) - {self.node.address}
         return Knowledge(
             is_synchronised=self._is_synchronised,
             is_informed=self.node.kv.is_informed,
-            is_alone=not peers and not seeds,
+            is_alone=self.is_alone,
             running_for=trio.current_time() - self.started_at,
         )
 

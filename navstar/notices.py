@@ -7,10 +7,13 @@ when it is over.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from lashup import Failed, Joined, Left, Member, Returned, Suspected
 from navstar.allocation import Skipped
+from navstar.hearing import UNANSWERED_AFTER
 from navstar.line_codec import BadLine
 from navstar.overlay import Conflict, SkippedLine
 from navstar.overlay_backend import LinkInTheWay
@@ -32,6 +35,31 @@ def said(thing: Skipped | SkippedLine | LinkInTheWay | Conflict | BadLine) -> st
             return f"{name}: {problem}"
         case Conflict() | BadLine():
             return str(thing)
+
+
+def name_conflicts(members: Iterable[Member]) -> list[str]:
+    """Names that more than one live member has, with their holders."""
+    holders: defaultdict[str, list[Member]] = defaultdict(list)
+    for member in members:
+        if member.liveness.is_live:
+            holders[member.name].append(member)
+    return [
+        f"name {name!r}: several agents have it: {_listed(several)}; "
+        "give each its own [node] name"
+        for name, several in sorted(holders.items())
+        if len(several) > 1
+    ]
+
+
+def _listed(members: Iterable[Member]) -> str:
+    ordered = sorted(members, key=lambda member: member.id)
+    return ", ".join(f"{one.id.hex()} at {_listens_at(one)}" for one in ordered)
+
+
+def _listens_at(member: Member) -> str:
+    """Where a member listens first, as the configuration writes it."""
+    host, port = member.addresses[0]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 #: Lines per kind and pass: a thousand bad ones are a number, and not a thousand lines.
@@ -57,6 +85,31 @@ class Notices:
             self._log.info(f"{kind} is over", what=text)
         if len(new) > MOST or len(over) > MOST:
             self._log.warning(f"more: {kind}", new=len(new), over=len(over))
+
+    def tell_member(self, event: object) -> None:
+        """Say who came, went, or does not answer."""
+        match event:
+            case Joined(member):
+                self._log.info("member joined", **_who(member))
+            case Returned(member):
+                self._log.info("member returned", **_who(member))
+            case Left(member):
+                self._log.info("member left", **_who(member))
+            case Failed(member):
+                self._log.warning("member failed", **_who(member))
+            case Suspected(member):
+                self._log.debug("member suspected", **_who(member))
+            case _:
+                self._log.debug("membership", news=str(event))
+
+    def tell_hearing(self, *, is_cut_off: bool, unopened: int) -> None:
+        """Say that nobody answers, or that datagrams come that do not open."""
+        silence = f"no seed has answered for {UNANSWERED_AFTER:.0f} s"
+        self.tell("seeds silent", [silence] if is_cut_off else [])
+        if unopened:
+            self._log.warning(
+                f"{unopened} datagrams did not open: another key or cluster"
+            )
 
     def tell_pass(self, report: PassReport) -> None:
         """Say what a pass changed, and what stands in its way."""
@@ -92,3 +145,11 @@ class Notices:
             subnet=str(line.subnet),
             agent_ip=str(line.agent_ip),
         )
+
+
+def _who(member: Member) -> dict[str, str]:
+    return {
+        "member": member.name,
+        "address": _listens_at(member),
+        "id": member.id.hex(),
+    }
