@@ -10,7 +10,9 @@ import textwrap
 from describe_config import attributes, summary
 
 #: Names whose own page section is hand-written, in reference/python-api.md.
-_BY_HAND = frozenset({"ANY", "Address", "Key", "Name", "NodeId", "LAN", "WAN", "LOCAL"})
+_BY_HAND = frozenset(
+    {"ANY", "Address", "Key", "Name", "NodeId", "LAN", "WAN", "LOCAL", "Wait"}
+)
 
 
 def running_a_node() -> str:
@@ -54,6 +56,7 @@ def writing_and_reading() -> str:
         "A map's place has the same functions for the fields in it, and `remove()`.",
         _function("remove_key", lashup.remove_key),
         _object("MapView", lashup.MapView),
+        _object("Token", lashup.Token, without=("is_of",)),
         _value(lashup.KeyChanged),
     )
 
@@ -66,7 +69,7 @@ def members_and_events() -> str:
     events = (
         *(lashup.Joined, lashup.Changed, lashup.Suspected, lashup.Failed),
         *(lashup.Returned, lashup.Left, lashup.Reaped, lashup.Conflict),
-        *(lashup.ClockSkewed, lashup.Missed, lashup.Delivered),
+        *(lashup.ClockSkewed, lashup.StoreLarge, lashup.Missed, lashup.Delivered),
     )
     rows = ["| event | fields | |", "|---|---|---|"]
     for event in events:

@@ -17,19 +17,23 @@ effects come out.
 from lashup.config import NodeConfig
 from lashup.crdt.field import Key, Name
 from lashup.crdt.map import MapField, MapView
+from lashup.crdt.token import Token
 from lashup.crdt.writer import Remove
 from lashup.errors import (
+    ConcurrentUpdate,
     ConfigError,
     LashupError,
     LimitExceeded,
     NodeClosed,
     Overloaded,
     StorageError,
+    Unconfirmed,
     UsageError,
 )
+from lashup.kv.confirmation import Wait
 from lashup.kv.limits import Limits
 from lashup.kv.pattern import ANY
-from lashup.kv.replica import ClockSkewed
+from lashup.kv.replica import ClockSkewed, StoreLarge
 from lashup.kv.subscription import KeyChanged
 from lashup.machine import Address, NodeId
 from lashup.membership import (
@@ -77,6 +81,7 @@ __all__ = (
     "Address",
     "Changed",
     "ClockSkewed",
+    "ConcurrentUpdate",
     "ConfigError",
     "Conflict",
     "Delivered",
@@ -102,8 +107,12 @@ __all__ = (
     "Returned",
     "RunningNode",
     "StorageError",
+    "StoreLarge",
     "Suspected",
+    "Token",
+    "Unconfirmed",
     "UsageError",
+    "Wait",
     "add_wins_set",
     "counter",
     "disable_wins_flag",

@@ -48,11 +48,37 @@ class Overloaded(UsageError):
     """Too many writes wait for the disk already. Nothing has changed; try later."""
 
 
+class ConcurrentUpdate(UsageError):
+    """Something else has been written since the read. Nothing has changed.
+
+    Read again, decide again, try again.
+    """
+
+
 class NodeClosed(UsageError):
     """The node has left or stopped, or stops while the call waits.
 
     A write that was waiting may be on disk: it is then announced at the next start.
     """
+
+
+class Unconfirmed(LashupError):
+    """A write is made, but not all members that were waited for have said they have it.
+
+    It holds here, is on disk, and still spreads: they may have it without our knowing.
+
+    Args:
+        having: Ids of the members that have it, this node's among them.
+        missing: Ids of the members alive that have not said so.
+        problem: The same for people.
+    """
+
+    def __init__(
+        self, having: tuple[bytes, ...], missing: tuple[bytes, ...], *, problem: str
+    ) -> None:
+        super().__init__(problem)
+        self.having = having
+        self.missing = missing
 
 
 class StorageError(LashupError):

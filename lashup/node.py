@@ -24,18 +24,23 @@ from hashlib import blake2b
 from typing import TypeAlias
 
 from lashup.config import NodeConfig
+from lashup.crdt.facts import Delta
 from lashup.crdt.field import Key
+from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
 from lashup.errors import MalformedDatagram, UsageError
 from lashup.identity import Identity
 from lashup.inbox import Inbox
+from lashup.kv.confirmation import Wait, check_wait, is_enough
 from lashup.kv.replica import (
     Announce,
     ClockSkewed,
+    Confirmed,
     KvEffect,
     Notify,
     Replica,
     Save,
+    StoreLarge,
 )
 from lashup.kv.rider import rider_untrusted
 from lashup.kv.serving import BURST
@@ -81,7 +86,15 @@ class Visible:
 
 
 Effect: TypeAlias = (
-    Transmit | Persist | Visible | Notify | Delivered | ClockSkewed | MemberEvent
+    Transmit
+    | Persist
+    | Visible
+    | Notify
+    | Delivered
+    | ClockSkewed
+    | StoreLarge
+    | Confirmed
+    | MemberEvent
 )
 
 
@@ -133,6 +146,7 @@ class Node:
         self.keyring = (
             Keyring(config.keys) if config.keys else Keyring.loopback(config.cluster)
         )
+        self.cluster = config.cluster
         self._seal = Seal(self.keyring, label=config.cluster, boot_id=identity.boot_id)
         self._outbox = Outbox(self._seal, size=config.max_datagram)
         self._inbox = Inbox(self._seal)
@@ -167,7 +181,9 @@ class Node:
         self.multicast = Multicast(
             identity.id, epoch=identity.epoch, config=config.multicast
         )
+        self.kv.confirmations.peers = self._peers
         self._update = 0
+        self._waits: dict[int, Wait] = {}
 
     @property
     def id(self) -> NodeId:
@@ -244,20 +260,73 @@ class Node:
         return self._seal_all(effects)
 
     def update(
-        self, key: Key, operations: Iterable[Operation], *, now: float
+        self,
+        key: Key,
+        operations: Iterable[Operation],
+        *,
+        now: float,
+        expect: Token | None = None,
+        wait: Wait | None = None,
     ) -> tuple[int, list[Effect]]:
         """Write one key.
+
+        Args:
+            key: Which.
+            operations: Carried out in order, visible all at once.
+            now: The time.
+            expect: What was read of the key, where that must still be so.
+            wait: Who is to be asked whether they have it, until `end_wait`.
 
         Returns:
             A number for this update, which `Visible` names once it is on disk and
             announced, and the effects.
 
         Raises:
+            ConcurrentUpdate: Something else has been written. Nothing has changed.
             UsageError: It cannot be stored, or not now. Nothing has changed.
         """
-        save = self.kv.update(key, operations, wall=self._wall(now))
+        if wait is not None:
+            check_wait(wait)
+        save = self.kv.update(key, operations, wall=self._wall(now), expect=expect)
         self._update += 1
+        if wait is not None:
+            self._waits[self._update] = wait
         return self._update, [self._savings.write(save, self._update)]
+
+    def load(self, delta: Delta, *, now: float) -> tuple[int, list[Effect]]:
+        """Join a part of a dump. Others get it by reconciliation.
+
+        Returns:
+            A number, which `Visible` names once it is on disk, and the effects.
+        """
+        self._update += 1
+        effects: list[Effect] = []
+        outcome = self.kv.merge(delta, wall=self._wall(now))
+        saves = [effect for effect in outcome if isinstance(effect, Save)]
+        effects += [self._savings.write(save, self._update) for save in saves]
+        rest = [effect for effect in outcome if not isinstance(effect, Save)]
+        self._take_kv(rest, effects, now=now)
+        if not saves:
+            effects.append(Visible(self._update))
+        return self._update, effects
+
+    def confirmed_by(self, update: int) -> frozenset[NodeId]:
+        """The members alive that have a visible write, this one among them."""
+        having = self.kv.confirmations.having(update) | {self.id}
+        return having.intersection((*self.membership.alive(), self.id))
+
+    def is_confirmed(self, update: int) -> bool:
+        """Whether as many members as were asked for have a visible write."""
+        wait = self._waits.get(update)
+        if wait is None:
+            return True
+        having = len(self.confirmed_by(update))
+        return is_enough(wait, having=having, alive=len(self.membership.alive()))
+
+    def end_wait(self, update: int) -> None:
+        """Ask nobody about a write any more."""
+        self._waits.pop(update, None)
+        self.kv.confirmations.end(update)
 
     def persisted(self, ticket: int, *, now: float) -> list[Effect]:
         """The rows of a `Persist` effect are on disk."""
@@ -265,10 +334,16 @@ class Node:
         if saving is None:
             return []
         effects: list[Effect] = []
-        outcome = self.kv.committed(saving.write)
-        if isinstance(outcome, Save):  # The same write, under another actor.
-            return [self._savings.write(outcome, saving.update)]
-        self._take_kv(outcome, effects, now=now)
+        if saving.write is not None:
+            outcome = self.kv.committed(saving.write)
+            if isinstance(outcome, Save):  # The same write, under another actor.
+                return [self._savings.write(outcome, saving.update)]
+            self._take_kv(outcome, effects, now=now)
+            if saving.update in self._waits:
+                asks = self.kv.confirmations.begin(
+                    saving.update, saving.write.delta, now=now
+                )
+                self._take_kv(asks, effects, now=now)
         effects.append(Visible(saving.update))
         return self._seal_all(effects)
 
@@ -377,7 +452,7 @@ class Node:
                     self._take(Channel.MULTICAST, sends, effects, now=now)
                 case Save():
                     effects.append(self._savings.rows(effect))
-                case Notify() | ClockSkewed():
+                case Notify() | ClockSkewed() | StoreLarge() | Confirmed():
                     effects.append(effect)
 
     def _seal_all(self, effects: list[Effect]) -> list[Effect]:
@@ -392,6 +467,15 @@ class Node:
         question must not aim a burst of answers.
         """
         return BURST if self.membership.is_at(sender) else 1
+
+    def _peers(self) -> dict[NodeId, Address]:
+        """The other members that are alive."""
+        addresses = {
+            node: self.membership.address_of(node)
+            for node in self.membership.alive()
+            if node != self.id
+        }
+        return {node: to for node, to in addresses.items() if to is not None}
 
     def _set_rider(self) -> None:
         self.membership.rider = self.kv.rider.encode()

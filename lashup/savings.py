@@ -16,14 +16,14 @@ MEMBER_TABLE = "member"
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """A local write whose rows are on their way.
+    """Rows on their way that somebody waits for.
 
     Attributes:
-        write: What becomes visible once they are there.
+        write: What becomes visible once they are there; None for what is already.
         update: The number by which the caller knows it.
     """
 
-    write: Write
+    write: Write | None
     update: int
 
 
@@ -46,10 +46,9 @@ class Savings:
         return Persist(self._ticket, save.rows.puts, save.rows.deletes)
 
     def write(self, save: Save, update: int) -> Persist:
-        """Rows of a local write; `take` gives it back when they are on disk."""
+        """Rows that an update waits for; `take` gives it back when they are on disk."""
         persist = self.rows(save)
-        if save.write is not None:
-            self._waiting[persist.ticket] = Saving(save.write, update)
+        self._waiting[persist.ticket] = Saving(save.write, update)
         return persist
 
     def members(self, records: Iterable[NodeRecord]) -> Persist:

@@ -83,16 +83,17 @@ class Joined:
 class FactSet:
     """The facts and the context of one replica."""
 
-    __slots__ = ("_branches", "_live", "context")
+    __slots__ = ("_branches", "_count", "_live", "context")
 
     def __init__(self) -> None:
         self.context = CausalContext()
+        self._count = 0
         self._live: dict[Actor, dict[int, Fact]] = {}
         self._branches: dict[PackedKey, Branch] = {}
 
     def __len__(self) -> int:
         """How many facts are live."""
-        return sum(map(len, self._live.values()))
+        return self._count
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FactSet):
@@ -109,6 +110,10 @@ class FactSet:
     def live(self, actor: Actor) -> Mapping[int, Fact]:
         """The live facts of one actor by counter, in order of arrival."""
         return self._live.get(actor, {})
+
+    def is_alive_in(self, actor: Actor, runs: Runs) -> bool:
+        """Whether an actor has a live fact in some runs."""
+        return bool(self._covered(actor, runs))
 
     def branch(self, key: PackedKey) -> Branch:
         """The value of a key as it is now; it never changes, a join makes a new one."""
@@ -172,6 +177,7 @@ class FactSet:
         return [Dot(actor, counter) for counter in counters]
 
     def _put(self, dot: Dot, fact: Fact) -> None:
+        self._count += 1
         self._live.setdefault(dot.actor, {})[dot.counter] = fact
         branch = self._branches.get(fact.key, EMPTY)
         self._branches[fact.key] = branch.put(fact.path, dot, fact.payload)
@@ -179,6 +185,7 @@ class FactSet:
     def _drop(self, dot: Dot) -> None:
         live = self._live[dot.actor]
         fact = live.pop(dot.counter)
+        self._count -= 1
         if not live:
             del self._live[dot.actor]
         branch = self._branches[fact.key].drop(fact.path, dot)

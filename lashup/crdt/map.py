@@ -19,6 +19,7 @@ from lashup.crdt.field import Name, Type, pack_step, step_kind, step_name
 from lashup.crdt.flag import DisableWinsField, EnableWinsField
 from lashup.crdt.multi_value_register import MultiValueField
 from lashup.crdt.register import RegisterField
+from lashup.crdt.token import Token
 from lashup.crdt.writer import Remove
 
 
@@ -89,6 +90,11 @@ class MapView:
 
     def __repr__(self) -> str:
         return f"MapView({self.plain()!r})"
+
+    @property
+    def token(self) -> Token:
+        """What this reading has seen, for an update that expects nothing newer."""
+        return Token(self._branch)
 
     def register(self, name: Name, default: object = None) -> object:
         """The value of a register, `default` when nothing is assigned."""

@@ -31,6 +31,9 @@ class Limits:
         facts: Facts that one update makes and removes.
         update: One update, all facts together.
         waiting: Updates that wait for the disk.
+        store: Facts in the whole table, beyond which this node adds none. What others
+            write is taken all the same: replicas must become equal.
+        store_warning: Facts in the whole table, beyond which `StoreLarge` is told.
     """
 
     key: int = 512
@@ -40,6 +43,8 @@ class Limits:
     facts: int = 1_000
     update: int = 49_152
     waiting: int = 1_024
+    store: int = 1_000_000
+    store_warning: int = 500_000
 
     def __post_init__(self) -> None:
         """Raises UsageError when somebody else would refuse what these permit."""
@@ -62,18 +67,19 @@ class Limits:
                 f"{waiting} updates wait for the disk already; await earlier ones first"
             )
 
+    def check_store(self, facts: int, delta: Delta) -> None:
+        """Raises LimitExceeded when a full table would grow; it may always shrink."""
+        removed = _touched(delta) - len(delta.facts)
+        if facts >= self.store and len(delta.facts) > removed:
+            _check("store", facts + len(delta.facts), self.store, "facts")
+
     def check_key(self, key: bytes) -> None:
         """Raises LimitExceeded when a packed key is too long."""
         _check("key", len(key), self.key, "bytes")
 
     def check_delta(self, delta: Delta) -> None:
         """Raises LimitExceeded when an update is too large."""
-        touched = sum(
-            last - first + 1
-            for _, runs in delta.context.items()
-            for first, last in runs
-        )
-        _check("update", touched, self.facts, "facts made and removed")
+        _check("update", _touched(delta), self.facts, "facts made and removed")
         size = sum(self._check_fact(fact) for fact in delta.facts.values())
         _check("update", size, self.update, "bytes")
 
@@ -83,6 +89,13 @@ class Limits:
         _check("path", len(fact.path), self.depth, "steps")
         _check("path", path, self.path, "bytes")
         return len(fact.payload) + path
+
+
+def _touched(delta: Delta) -> int:
+    """How many dots an update makes and removes."""
+    return sum(
+        last - first + 1 for _, runs in delta.context.items() for first, last in runs
+    )
 
 
 def _check(what: str, size: int, limit: int, unit: str) -> None:

@@ -6,6 +6,8 @@
                                                 have seen in them
     [4, request, index, count, delta, dealt]    one part of the answer; `dealt` is
                                                 [[actor, stretches]]: said in full
+    [5, number, [[actor, seen, gone]]]          have you joined what says this?
+    [6, number]                                 yes, we have
 
 Fields that a later version appends are skipped; so are kinds it adds.
 """
@@ -19,6 +21,7 @@ from lashup.crdt.causal_context import Runs
 from lashup.crdt.dot import Actor
 from lashup.crdt.facts import Delta
 from lashup.errors import MalformedDatagram
+from lashup.kv.confirmation import Have, HaveYou, Said
 from lashup.kv.delta_codec import (
     actor_untrusted,
     decode_delta_untrusted,
@@ -35,7 +38,7 @@ from lashup.wire.readers import (
     unpack_untrusted,
 )
 
-_ASK, _ANSWER, _WANT, _PART = 1, 2, 3, 4
+_ASK, _ANSWER, _WANT, _PART, _HAVE_YOU, _HAVE = 1, 2, 3, 4, 5, 6
 
 #: Actors in one request: their runs must fit a datagram in all but odd cases.
 MOST_WANTS = 32
@@ -74,7 +77,7 @@ class Part:
     dealt: Stretches
 
 
-Message: TypeAlias = Ask | Answer | Request | Part
+Message: TypeAlias = Ask | Answer | Request | Part | HaveYou | Have
 
 
 def encode(message: Message) -> bytes:
@@ -93,6 +96,13 @@ def encode(message: Message) -> bytes:
             packed_dealt = [(actor, flat_runs(runs)) for actor, runs in dealt]
             body = encode_delta(delta)
             return pack([_PART, number, index, count, body, packed_dealt])
+        case HaveYou(number, said):
+            packed_said = [
+                (s.actor, flat_runs(s.seen), flat_runs(s.gone)) for s in said
+            ]
+            return pack([_HAVE_YOU, number, packed_said])
+        case Have(number):
+            return pack([_HAVE, number])
 
 
 def decode_untrusted(data: bytes) -> Message | None:
@@ -111,6 +121,10 @@ def decode_untrusted(data: bytes) -> Message | None:
             return _request_untrusted(fields)
         case 4:
             return _part_untrusted(fields)
+        case 5:
+            return _have_you_untrusted(fields)
+        case 6:
+            return Have(natural_untrusted(fields[1]))
         case _:
             return None
 
@@ -138,6 +152,16 @@ def _part_untrusted(fields: list[object]) -> Part:
         decode_delta_untrusted(bytes_untrusted(delta, None)),
         tuple(_dealt_untrusted(entry) for entry in fields_untrusted(dealt, 0)),
     )
+
+
+def _have_you_untrusted(fields: list[object]) -> HaveYou:
+    _, number, packed = fields_untrusted(fields, 3)[:3]
+    entries = [fields_untrusted(entry, 3)[:3] for entry in fields_untrusted(packed, 0)]
+    said = tuple(
+        Said(actor_untrusted(actor), runs_untrusted(seen), runs_untrusted(gone))
+        for actor, seen, gone in entries
+    )
+    return HaveYou(natural_untrusted(number), said)
 
 
 def _dealt_untrusted(value: object) -> tuple[Actor, Runs]:

@@ -17,9 +17,11 @@ from lashup.crdt.facts import Delta
 from lashup.crdt.field import Key, pack_key, unpack_key_untrusted
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW
 from lashup.crdt.map import MapView
+from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
 from lashup.kv import messages
 from lashup.kv.anti_entropy import AntiEntropy
+from lashup.kv.confirmation import Confirmations, Have, HaveYou
 from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
 from lashup.kv.limits import Limits
 from lashup.kv.pattern import EVERYTHING, Pattern, check_pattern, matches
@@ -66,7 +68,29 @@ class ClockSkewed:
     seconds: float
 
 
-KvEffect: TypeAlias = Send | Save | Announce | Notify | ClockSkewed
+@dataclass(frozen=True, slots=True)
+class StoreLarge:
+    """The table has more facts than `Limits.store_warning`.
+
+    Told once, and again after it was a tenth below that.
+
+    Attributes:
+        facts: How many there are.
+        limit: `Limits.store`, where this node stops adding.
+    """
+
+    facts: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """One more member has a write that is waited for."""
+
+
+KvEffect: TypeAlias = (
+    Send | Save | Announce | Notify | ClockSkewed | StoreLarge | Confirmed
+)
 
 
 class Replica:
@@ -89,10 +113,15 @@ class Replica:
         limits: Limits | None = None,
         max_skew: float = DEFAULT_MAX_SKEW,
     ) -> None:
-        self.store = Store(hash_key=hash_key, rng=rng, limits=limits, max_skew=max_skew)
+        self._limits = limits if limits is not None else Limits()
+        self.store = Store(
+            hash_key=hash_key, rng=rng, limits=self._limits, max_skew=max_skew
+        )
         summary = self.store.digest.summary
         self.anti_entropy = AntiEntropy(self.store.facts, summary, part_size=part_size)
+        self.confirmations = Confirmations(self.store.facts, encode=messages.encode)
         self._subscriptions: dict[int, Subscription] = {}
+        self._is_large = False
 
     @property
     def root(self) -> int:
@@ -116,11 +145,12 @@ class Replica:
 
     def next_wakeup(self) -> float:
         """The time by which `tick` must be called. A late call is safe."""
-        return self.anti_entropy.next_wakeup()
+        return min(self.anti_entropy.next_wakeup(), self.confirmations.next_wakeup())
 
     def tick(self, *, now: float) -> list[KvEffect]:
         """Do whatever has come due by `now`."""
-        return list(self.anti_entropy.tick(now=now))
+        sends = self.anti_entropy.tick(now=now)
+        return [*sends, *self.confirmations.tick(now=now)]
 
     def get(self, key: Key) -> MapView:
         """The value of a key as everybody sees it; an empty one when it has none.
@@ -140,13 +170,21 @@ class Replica:
         keys = map(unpack_key_untrusted, self.store.facts.keys())
         return [key for key in keys if matches(pattern, key)]
 
-    def update(self, key: Key, operations: Iterable[Operation], *, wall: float) -> Save:
+    def update(
+        self,
+        key: Key,
+        operations: Iterable[Operation],
+        *,
+        wall: float,
+        expect: Token | None = None,
+    ) -> Save:
         """Write one key. Visible after `committed`.
 
         Raises:
+            ConcurrentUpdate: The key has changed since `expect` was read.
             UsageError: It cannot be stored, or not now. Nothing has changed.
         """
-        write = self.store.write(key, operations, wall=wall)
+        write = self.store.write(key, operations, wall=wall, expect=expect)
         return Save(write.rows, write)
 
     def committed(self, write: Write) -> list[KvEffect] | Save:
@@ -162,7 +200,7 @@ class Replica:
         if not len(write.delta.context):
             return []
         announce = Announce(encode_delta(write.delta))
-        return [announce, *self._notify(outcome)]
+        return [announce, *self._warn(), *self._notify(outcome)]
 
     def subscribe(self, pattern: Pattern) -> Subscription:
         """Follow the keys that match a pattern; present values are there to take.
@@ -200,7 +238,7 @@ class Replica:
         Raises:
             MalformedDatagram: It is none. Nothing has changed.
         """
-        return self._merge(decode_delta_untrusted(payload), wall=wall)
+        return self.merge(decode_delta_untrusted(payload), wall=wall)
 
     def receive_untrusted(
         self,
@@ -232,8 +270,13 @@ class Replica:
             case messages.Request() as request:
                 return list(exchange.serve(request, sender, burst=burst))
             case messages.Part() as part:
-                effects = self._merge(part.delta, wall=wall)
+                effects = self.merge(part.delta, wall=wall)
                 return effects + list(exchange.hear_part(part, sender, now=now))
+            case HaveYou() as question:
+                have = self.confirmations.answer(question)
+                return [] if have is None else [Send(sender, messages.encode(have))]
+            case Have() as have:
+                return [Confirmed()] if self.confirmations.hear(have) else []
             case None:
                 return []
 
@@ -250,14 +293,24 @@ class Replica:
             "subscriptions": len(self._subscriptions),
         }
 
-    def _merge(self, delta: Delta, *, wall: float) -> list[KvEffect]:
+    def merge(self, delta: Delta, *, wall: float) -> list[KvEffect]:
+        """Join a delta that did not come from a write of this node."""
         merged = self.store.merge(delta, wall=wall)
         effects: list[KvEffect] = []
         if merged.rows.puts or merged.rows.deletes:
             effects.append(Save(merged.rows, None))
         if merged.skew:
             effects.append(ClockSkewed(merged.skew))
-        return effects + self._notify(merged.before)
+        return effects + self._warn() + self._notify(merged.before)
+
+    def _warn(self) -> list[KvEffect]:
+        facts, warning = len(self.store.facts), self._limits.store_warning
+        if facts > warning and not self._is_large:
+            self._is_large = True
+            return [StoreLarge(facts, self._limits.store)]
+        if facts < 0.9 * warning:
+            self._is_large = False
+        return []
 
     def _notify(self, before: Mapping[bytes, Branch]) -> list[KvEffect]:
         effects: list[KvEffect] = []

@@ -34,8 +34,9 @@ from lashup.crdt.facts import Delta, Fact, FactSet, Joined
 from lashup.crdt.field import Key, Type, pack_key, step_kind
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW, HybridClock
 from lashup.crdt.register import read_payload_untrusted
+from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation, Writer
-from lashup.errors import MalformedDatagram
+from lashup.errors import ConcurrentUpdate, MalformedDatagram
 from lashup.kv.digest import Digest
 from lashup.kv.limits import Limits
 from lashup.kv.renaming import Renaming
@@ -138,21 +139,32 @@ class Store:
         for _, fact in facts:
             self._observe(fact, wall=wall)
 
-    def write(self, key: Key, operations: Iterable[Operation], *, wall: float) -> Write:
+    def write(
+        self,
+        key: Key,
+        operations: Iterable[Operation],
+        *,
+        wall: float,
+        expect: Token | None = None,
+    ) -> Write:
         """Make the delta of some operations on one key. Not visible before `commit`.
 
         Args:
             key: Which.
             operations: Carried out in order, seen by others all at once.
             wall: Seconds since 1970.
+            expect: What the writer has read of the key; None if it does not matter.
 
         Raises:
+            ConcurrentUpdate: Something else is there, or on its way to the disk.
             UsageError: A key, name or value cannot be stored, or is too large, or
                 too many writes wait. Nothing has changed.
         """
         self._limits.check_waiting(self.waiting)
         packed = pack_key(key)
         self._limits.check_key(packed)
+        if expect is not None and not expect.is_of(self._branch_ahead(packed)):
+            raise ConcurrentUpdate(f"{key!r} has changed since it was read")
         actor = self._actor_now()
         first = self._minted + 1
         writer = Writer(
@@ -166,6 +178,7 @@ class Store:
             operation.apply(writer)
         delta = writer.delta()
         self._limits.check_delta(delta)
+        self._limits.check_store(len(self.facts), delta)
         self._minted = writer.counter - 1
         self._number += 1
         write = Write(self._number, packed, first, delta, self._rows_of_write(delta))

@@ -28,7 +28,7 @@ import anyio.to_thread
 from lashup.config import NodeConfig, check_addresses
 from lashup.errors import MalformedDatagram, NodeClosed, StorageError, UsageError
 from lashup.identity import Identity, next_start
-from lashup.kv.replica import ClockSkewed, Notify
+from lashup.kv.replica import ClockSkewed, Confirmed, Notify
 from lashup.machine import Address, NodeId, Persist, Transmit
 from lashup.membership import Member
 from lashup.multicast import Delivered
@@ -250,6 +250,8 @@ class RunningNode:
                         self._topics[topic].send(effect)
                 case ClockSkewed():
                     self._events.send(effect)
+                case Confirmed():
+                    pass  # Whoever waits looks after every effect.
                 case event:
                     self._events.send(event)
         self._idle.deadline = self._deadline()

@@ -7,11 +7,15 @@ from contextlib import asynccontextmanager
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
 from lashup.crdt.field import Key
 from lashup.crdt.map import MapView
+from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
-from lashup.errors import NodeClosed, UsageError
+from lashup.errors import MalformedDatagram, NodeClosed, Unconfirmed, UsageError
+from lashup.kv.confirmation import Wait
+from lashup.kv.dump import decode_dump_untrusted, encode_dump
 from lashup.kv.pattern import EVERYTHING, Pattern
 from lashup.kv.subscription import KeyChanged, Subscription
 from lashup.node import Effect, Node
@@ -71,7 +75,14 @@ class Table:
         self._visible: set[int] = set()
         self._changes: dict[int, Changes] = {}
 
-    async def update(self, key: Key, *operations: Operation) -> MapView:
+    async def update(
+        self,
+        key: Key,
+        *operations: Operation,
+        expect: Token | None = None,
+        wait: Wait | None = None,
+        within: float = 5.0,
+    ) -> MapView:
         """Write one key: all operations at once, or none.
 
         Returns when the write is on this node's disk and on its way to the others.
@@ -80,11 +91,21 @@ class Table:
         Args:
             key: A tuple of strings, bytes, integers and such tuples.
             operations: Made by `register(...)`, `add_wins_set(...)`, `map_field(...)`.
+            expect: `token` of a value that was read: written only if nothing else
+                was, neither on this node nor, as far as it has heard, on any other.
+            wait: Return only when so many members have joined the write: a number,
+                this node included, or `"majority"` or `"all"` of those that are
+                alive as this node sees it. On their disks it is with their next batch.
+            within: Seconds to wait for them, from the moment it is on this disk.
 
         Returns:
             The key's new value.
 
         Raises:
+            ConcurrentUpdate: The key is not as it was when `expect` was read, or
+                another write to it is on its way to the disk. Nothing has changed.
+            Unconfirmed: The time is up. The write stands; the error says who has it and
+                who has not said so.
             UsageError: There is no operation, or the write cannot be stored
                 (`LimitExceeded`) or not now (`Overloaded`). Nothing has changed.
             NodeClosed: The node has left, or stopped first.
@@ -93,18 +114,58 @@ class Table:
         self._require_member()
         if not operations:
             raise UsageError("update: give at least one operation, as in register(...)")
-        update, effects = self._node.update(key, operations, now=anyio.current_time())
-        waiter = self._waiters[update] = anyio.Event()
+        update, effects = self._node.update(
+            key, operations, now=anyio.current_time(), expect=expect, wait=wait
+        )
         try:
-            self._carry_out(effects)
-            await waiter.wait()
-            if update not in self._visible:
-                raise NodeClosed("the node stopped before the write was visible")
+            await self._until_visible(update, effects)
+            if wait is not None:
+                await self._until_confirmed(update, within=within)
         finally:
-            # Also when the call was cancelled after the write had become visible.
-            del self._waiters[update]
-            self._visible.discard(update)
+            self._node.end_wait(update)
         return self.get(key)
+
+    async def dump(self) -> bytes:
+        """The whole table as it is now, in the dump format (`lashup.kv.dump`)."""
+        state = self._node.kv.store.facts.as_delta()
+        wall = anyio.current_time() + self._node.wall_offset
+        cluster = self._node.cluster
+        # In a thread: a large table takes seconds, and the node must go on.
+        return await anyio.to_thread.run_sync(
+            lambda: encode_dump(state, cluster=cluster, wall=wall)
+        )
+
+    async def load(self, dump: bytes) -> int:
+        """Join a dump with the table. Returns when it is on this node's disk.
+
+        Nothing is overwritten: what the dump holds is news only where this table has
+        not seen it; what was removed since stays removed. The others get it by
+        reconciliation.
+
+        Returns:
+            How many facts the table has gained, or lost if negative.
+
+        Raises:
+            UsageError: No dump, a damaged one, or one of another version or cluster.
+                Nothing has changed.
+            NodeClosed: The node has left, or stopped first: a part may be loaded.
+        """
+        self._require_member()
+        try:
+            found = await anyio.to_thread.run_sync(decode_dump_untrusted, dump)
+        except MalformedDatagram as error:
+            raise UsageError(f"dump: {error}") from error
+        if found.cluster != self._node.cluster:
+            raise UsageError(
+                f"dump: of the cluster {found.cluster!r}, "
+                f"this node is of {self._node.cluster!r}"
+            )
+        before = len(self._node.kv.store.facts)
+        for delta in found.deltas:
+            self._require_open()
+            update, effects = self._node.load(delta, now=anyio.current_time())
+            await self._until_visible(update, effects)
+        return len(self._node.kv.store.facts) - before
 
     def get(self, key: Key) -> MapView:
         """The value of a key now; false and empty when it has none.
@@ -168,6 +229,35 @@ class Table:
     async def wait_synchronised(self) -> None:
         """Return when `is_synchronised`; on a lone node that is never."""
         await self._wait_until(lambda: self.is_synchronised)
+
+    async def _until_visible(self, update: int, effects: Sequence[Effect]) -> None:
+        waiter = self._waiters[update] = anyio.Event()
+        try:
+            self._carry_out(effects)
+            await waiter.wait()
+            if update not in self._visible:
+                raise NodeClosed("the node stopped before the write was visible")
+        finally:
+            # Also when the call was cancelled after the write had become visible.
+            del self._waiters[update]
+            self._visible.discard(update)
+
+    async def _until_confirmed(self, update: int, *, within: float) -> None:
+        with anyio.move_on_after(within):
+            await self._wait_until(lambda: self._node.is_confirmed(update))
+        if self._node.is_confirmed(update):
+            return
+        having = self._node.confirmed_by(update)
+        members = self._node.membership
+        missing = [node for node in members.alive() if node not in having]
+        names = {member.id: member.name for member in members.members}
+        listed = ", ".join(sorted(names.get(node, node.hex()) for node in missing))
+        raise Unconfirmed(
+            tuple(sorted(having)),
+            tuple(missing),
+            problem=f"after {within} s {len(having)} members have the write; not heard "
+            f"from: {listed or 'nobody else is alive'}",
+        )
 
     def made_visible(self, update: int) -> None:
         """The driver says that a write is visible."""

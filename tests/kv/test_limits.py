@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lashup.crdt import MapField
+from lashup.crdt.writer import Operation
 from lashup.errors import LimitExceeded, Overloaded, UsageError
 from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
 from lashup.kv.limits import _PER_FACT, _PER_STEP, Limits
+from lashup.kv.replica import StoreLarge
 from tests.kv.vocabulary import Peer, state_of
 from tests.strategies import histories
 
@@ -134,3 +136,45 @@ def test_an_update_takes_no_more_on_the_wire_than_is_counted(history, number):
     )
 
     assert len(encode_delta(delta)) <= counted + touched * _PER_FACT
+
+
+# --- the whole table
+
+
+def test_a_full_table_takes_no_more_of_our_own_and_all_that_others_write():
+    limits = Limits(store=4, store_warning=3)
+    peer, other = Peer(0, limits=limits), Peer(1)
+    peer.publish(ROOT.add_wins_set("s").add(*range(4)))
+
+    with pytest.raises(LimitExceeded, match="store: 5 facts, the limit is 4"):
+        peer.write(ROOT.register("one too many").assign(1))
+    peer.take(
+        peer.replica.merge(other.publish(ROOT.register("theirs").assign(1)), wall=1.0)
+    )
+
+    assert peer.view().register("theirs") == 1
+    peer.publish(ROOT.add_wins_set("s").discard(0))
+    peer.publish(ROOT.register("theirs").assign(2))  # one for one: it does not grow
+    assert peer.view().register("theirs") == 2
+
+
+def test_a_table_that_grows_large_is_told_once_until_it_was_smaller():
+    limits = Limits(store=40, store_warning=20)
+    peer = Peer(0, limits=limits)
+    told: list[StoreLarge] = []
+
+    def publish(operation: Operation) -> None:
+        effects = peer.replica.committed(peer.write(operation))
+        assert isinstance(effects, list)
+        told.extend(e for e in effects if isinstance(e, StoreLarge))
+
+    elements = ROOT.add_wins_set("s")
+    for n in range(25):
+        publish(elements.add(n))
+    assert told == [StoreLarge(21, 40)]
+    publish(elements.discard(*range(5)))
+    publish(elements.add(*range(5)))
+    assert len(told) == 1
+    publish(elements.discard(*range(10)))
+    publish(elements.add(*range(10)))
+    assert told == [StoreLarge(21, 40), StoreLarge(25, 40)]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lashup.crdt import Delta, MapField
 from lashup.errors import MalformedDatagram
+from lashup.kv.confirmation import Have, HaveYou, Said
 from lashup.kv.delta_codec import encode_delta
 from lashup.kv.messages import (
     MOST_WANTS,
@@ -44,6 +45,12 @@ messages = st.one_of(
     st.builds(Answer, st.binary(max_size=9)),
     st.builds(Request, numbers, wants),
     parts(),
+    st.builds(
+        HaveYou,
+        numbers,
+        st.lists(st.builds(Said, any_actors, runs(), runs()), max_size=3).map(tuple),
+    ),
+    st.builds(Have, numbers),
 )
 
 
@@ -64,7 +71,8 @@ def test_kinds_and_fields_of_a_later_version_are_passed_over():
     [
         [], [1], [1, 2], [True, b""], [3, 0, []], [3, 0, [[b"a" * 8, [], []]] * 33],
         [4, 0, 0, 0, b"\x92\x90\x90", []], [4, 0, 2, 2, b"\x92\x90\x90", []],
-        [4, 0, 0, BURST + 1, b"\x92\x90\x90", []], {"a": 1}, 7, None,
+        [4, 0, 0, BURST + 1, b"\x92\x90\x90", []],
+        [5, 0], [5, 0, [[]]], [5, 0, [[b"a", [], []]]], [6, -1], {"a": 1}, 7, None,
     ],
 )  # fmt: skip
 def test_what_no_peer_would_say_is_malformed(value):
@@ -96,7 +104,7 @@ OTHER = ("10.0.0.2", 7946)
 anything = st.one_of(
     st.binary(max_size=80),
     st.lists(values, max_size=5).map(msgpack.packb),
-    st.tuples(st.integers(1, 4), values, values, values, values, values).map(
+    st.tuples(st.integers(1, 6), values, values, values, values, values).map(
         msgpack.packb
     ),
     messages.map(encode),
