@@ -62,7 +62,7 @@ class Look:
         verdict: What of the rest must stay for now.
         in_the_way: Links of others where one of ours should be.
         ops: What takes the kernel to the verdict's aim.
-        links: The links that matter: the VTEPs and the device below.
+        links: Those that matter: VTEPs, what is in their way (it may go), the device below.
         is_glance: The kernel was not asked: `actual` is what the last pass left.
     """
 
@@ -285,8 +285,8 @@ def _compare(
     possible = without_links(desired.rows, {link.name for link in host.in_the_way})
     verdict = brake.judge(possible, host.rows, knowledge=knowledge, now=now)
     ops = diff(verdict.aim, host.rows)
-    links = {row.name for row in verdict.aim if isinstance(row, Link)}
-    names = frozenset({host.device, *links})
+    links = {row.name for row in desired.rows | verdict.aim if isinstance(row, Link)}
+    names = frozenset({host.device, *links, *(link.by for link in host.in_the_way)})
     return Look(desired, host.rows, verdict, host.in_the_way, ops, names)
 
 

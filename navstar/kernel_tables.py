@@ -93,19 +93,24 @@ class KernelTables:
         """The link with that index, whosever it is."""
         return self._link(get_by_index_body(index))
 
-    def problem_with(self, link: Link) -> str | None:
-        """Why a link of ours cannot be there: a stranger has its name or its VXLAN."""
+    def problem_with(self, link: Link) -> tuple[str, str] | None:
+        """Why a link of ours cannot be there, and the name of the one to blame.
+
+        A stranger has its name or its VXLAN.
+        """
         named = self.link_named(link.name)
         if named is not None and not named.is_ours:
-            return f"a link named {link.name} exists that navstar did not make"
+            text = f"a link named {link.name} exists that navstar did not make"
+            return text, link.name
         for other in self._vxlan_links():
             if other.link is None or other.is_ours:
                 continue
             if vxlan_identity(other.link) == vxlan_identity(link):
-                return (
+                text = (
                     f"{other.name} has VNI {link.vni} and port {link.port}, and "
                     "navstar did not make it"
                 )
+                return text, other.name
         return None
 
     def _link(self, body: bytes) -> FoundLink | None:

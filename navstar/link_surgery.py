@@ -68,9 +68,9 @@ class LinkSurgery:
                 return self._ask(delete_addr_request(row, index))
 
     def _put_link(self, link: Link) -> Refusal | None:
-        problem = self._tables.problem_with(link)
-        if problem is not None:
-            return Refusal(errno.EEXIST, problem)
+        found_foreign = self._tables.problem_with(link)
+        if found_foreign is not None:
+            return Refusal(errno.EEXIST, found_foreign[0])
         self._own = None
         found = self._tables.link_named(link.name)
         if found is None:

@@ -31,7 +31,7 @@ def said(thing: Skipped | SkippedLine | LinkInTheWay | Conflict | BadLine) -> st
             return f"{name} ({node}) in {overlay}: {reason}"
         case Skipped(name, reason):
             return f"{name}: {reason}"
-        case LinkInTheWay(name, problem):
+        case LinkInTheWay(name, problem, _):
             return f"{name}: {problem}"
         case Conflict() | BadLine():
             return str(thing)

@@ -66,10 +66,17 @@ _GONE = {errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVA
 
 @dataclass(frozen=True, slots=True)
 class LinkInTheWay:
-    """A link that is not ours where one of ours should be."""
+    """A link that is not ours where one of ours should be.
+
+    Attributes:
+        name: Of ours.
+        problem: What is in its way, in words.
+        by: Name of the link that is in the way.
+    """
 
     name: str
     problem: str
+    by: str
 
 
 class Kernel:
@@ -115,9 +122,9 @@ class Kernel:
         """Links of others that have the name, or the VXLAN, of a desired one."""
         wanted = [row for row in desired if isinstance(row, Link)]
         return tuple(
-            LinkInTheWay(row.name, problem)
+            LinkInTheWay(row.name, *found)
             for row in sorted(wanted, key=str)
-            if (problem := self._tables.problem_with(row)) is not None
+            if (found := self._tables.problem_with(row)) is not None
         )
 
     def apply(self, ops: Iterable[Op]) -> Applied:

@@ -182,7 +182,8 @@ class Reconciler:
     def come_up(self) -> None:
         """Reconcile again after `go_down`."""
         if self.mode is Mode.DOWN:
-            self.mode = Mode.WAITING
+            is_known = self._inputs() is not None
+            self.mode = Mode.RECONCILING if is_known else Mode.WAITING
             self.trigger(Cause.OPERATOR)
 
     async def _due(self) -> None:

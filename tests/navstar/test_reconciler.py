@@ -73,6 +73,7 @@ class Host(FakeKernel):
         self.fails = 0
         self.looks = 0
         self.watches: list[Watch] = []
+        self.in_the_way: tuple[LinkInTheWay, ...] = ()
         self.on_watch: Callable[[], None] = lambda: None
 
     def open(self) -> Kernel:
@@ -101,7 +102,7 @@ class Host(FakeKernel):
         return UnderlayDevice("eth0", 1500) if agent_ip in self.addresses else None
 
     def links_in_the_way(self, desired: Iterable[Row]) -> tuple[LinkInTheWay, ...]:
-        return ()
+        return self.in_the_way
 
     def lose(self, kind: type[Row]) -> None:
         """Somebody deletes rows, and the kernel tells."""
@@ -382,6 +383,29 @@ async def test_down_takes_everything_out_and_nothing_brings_it_back(
     assert world.reconciler.mode is Mode.DOWN
     world.reconciler.come_up()
     assert await world.until(lambda: world.agents() == 3) < 0.1
+
+
+async def test_what_is_in_the_way_is_followed_so_that_its_end_is_heard(clock) -> None:
+    world = World()
+    world.host.in_the_way = (LinkInTheWay("vtep1024", "a stranger", by="flannel.1"),)
+    async with running(world):
+        await world.until(lambda: len(world.reports) >= 2)
+
+        assert world.host.watches[-1].followed == {"eth0", "vtep1024", "flannel.1"}
+        assert world.agents() == 0
+
+        world.host.in_the_way = ()
+        world.host.watches[-1].theirs.send(b"!")
+        took = await world.until(lambda: world.agents() == 3)
+
+    assert took < 1.0
+
+
+async def test_up_says_at_once_that_passes_take_place(world: World, clock) -> None:
+    await world.reconciler.go_down()
+    world.reconciler.come_up()
+
+    assert world.reconciler.mode is Mode.RECONCILING
 
 
 async def test_a_plan_changes_nothing(world: World, clock) -> None:
