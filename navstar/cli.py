@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from navstar.control import Reply
 
 EXIT_CODES = (
-    "Exit codes: 0 all right; 1 failed, or (plan, diff, explain, doctor, config check) "
-    "there are differences or problems; 2 the command was not understood."
+    "Exit codes: 0 all right; 1 failed, or (status, plan, diff, explain, doctor, "
+    "config check) there are differences or problems; 2 the command was not understood."
 )
 
 
@@ -86,9 +86,16 @@ def run(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
 def status(
     socket: Socket = None, config: ConfigFile = None, *, as_json: AsJson = False
 ) -> None:
-    """Say whether all is well: members, rows, conflicts, what is skipped and why."""
+    """Say whether all is well: members, rows, conflicts, what is skipped and why.
+
+    Exit code 1 if something is wrong: no seed answers, the table is not synchronised,
+    the source is faulty, a conflict, rows missing or refused, a foreign link in the
+    way, or all taken down.
+    """
     answer = ask("status", socket, config)
     show(answer, "show_status", as_json=as_json)
+    if not answer["ok"]:
+        raise typer.Exit(FAILED)
 
 
 @app.command(epilog="Example: navstar members")
@@ -113,10 +120,13 @@ def routes(
 def plan(
     socket: Socket = None, config: ConfigFile = None, *, as_json: AsJson = False
 ) -> None:
-    """Show what a pass would change in the kernel now. Exit code 1 if anything."""
+    """Show what a pass would change in the kernel now.
+
+    Exit code 1 if anything, or if a foreign link is in the way of it.
+    """
     answer = ask("plan", socket, config)
     show(answer, "show_plan", as_json=as_json)
-    if answer["ops"]:
+    if answer["ops"] or answer["in_the_way"]:
         raise typer.Exit(FAILED)
 
 

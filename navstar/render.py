@@ -31,6 +31,10 @@ _STYLES = {
 def show_status(status: Json) -> None:
     """A page that says whether all is well, and what is not."""
     console = _console()
+    if status["ok"]:
+        console.print(Text("All is well.", style="green"))
+    else:
+        console.print(Text(f"Not well: {'; '.join(status['problems'])}", style="red"))
     page = Table.grid(padding=(0, 2))
     page.add_column(style="bold")
     page.add_column()
@@ -80,7 +84,16 @@ def show_plan(answer: Json) -> None:
         console.print(Text(held, style="yellow"))
     for link in answer["in_the_way"]:
         console.print(Text(f"in the way: {link}", style="yellow"))
-    if not answer["ops"]:
+    if answer["ops"]:
+        return
+    if answer["in_the_way"]:
+        console.print(
+            "Nothing can be done: the kernel is not as it should be, and what is in "
+            "the way is not navstar's to remove."
+        )
+    elif answer["held"]:
+        console.print("Nothing to do now.")
+    else:
         console.print("Nothing to do: the kernel is as it should be.")
 
 
@@ -171,16 +184,25 @@ def _facts(status: Json) -> Iterable[tuple[str, Text]]:
     yield "members", Text(", ".join(counts))
     synchronised = "synchronised" if status["kv_synchronised"] else "not synchronised"
     yield "table", Text(f"{status['lines']} lines, {synchronised}")
+    refused = status["refused_datagrams"]
+    if any(refused.values()):
+        counts = (f"{n} {why.replace('_', ' ')}" for why, n in refused.items() if n)
+        yield "datagrams refused", Text(", ".join(counts))
     yield "source", Text(source["origin"])
     for overlay in status["overlays"]:
         blocks = ", ".join(filter(None, (overlay["block"], overlay["block6"])))
         yield "overlay", Text(f"{overlay['name']}: {blocks} by {overlay['vtep']}")
-    yield "rows", Text(f"{rows['actual']} of ours, to {rows['agents']} agents")
+    yield "rows", Text(_rows(rows))
     counters = f"{kernel['writes']} writes in {kernel['passes']} passes"
     last = kernel["last_pass"]
     if last is not None:
         counters += f", the last {duration(last['ago'])} ago ({last['cause']})"
     yield "kernel", Text(counters)
+
+
+def _rows(rows: Json) -> str:
+    missing = f", {rows['missing']} missing" if rows["missing"] else ""
+    return f"{rows['actual']} of ours, to {rows['agents']} agents{missing}"
 
 
 def _complaints(status: Json) -> Iterable[tuple[str, Sequence[str]]]:

@@ -14,10 +14,11 @@ from navstar.allocation import Overlay
 from navstar.diff import Op, Put
 from navstar.kernel_side import Look
 from navstar.line import Line
-from navstar.notices import said
+from navstar.notices import name_conflicts, said
 from navstar.reconciler import PassReport
 from navstar.removal import Removed
 from navstar.tables import Fdb, Neighbour, Route, Row, row_json
+from navstar.verdict import problems_of
 
 if TYPE_CHECKING:
     from navstar.agent import Agent
@@ -27,10 +28,16 @@ Json: TypeAlias = dict[str, Any]
 
 def status_json(agent: Agent) -> Json:
     """Everything an operator, or a script, asks first."""
+    answer = _state_of(agent)
+    problems = problems_of(answer)
+    return {"ok": not problems, "problems": problems, **answer}
+
+
+def _state_of(agent: Agent) -> Json:
     now = trio.current_time()
     last = agent.reconciler.last
     look = last.look if last is not None else Look()
-    allocation = agent.allocation
+    rows, allocation = _rows_after(last), agent.allocation
     return {
         "state": agent.reconciler.mode.value,
         "node": {
@@ -41,7 +48,13 @@ def status_json(agent: Agent) -> Json:
         "agent_ip": str(agent.agent_ip) if agent.agent_ip else None,
         "uptime": round(now - agent.started_at, 3),
         "kv_synchronised": agent.node.kv.is_synchronised,
+        "is_alone": agent.is_alone,
         "members": _member_counts(agent.node.members()),
+        "seeds": {
+            "answered": not agent.hearing.is_cut_off,
+            "silent_for": round(agent.hearing.silent_for, 3),
+        },
+        "refused_datagrams": dict(agent.hearing.refused),
         "source": {
             "origin": agent.source.origin,
             "fault": agent.source_fault or None,
@@ -53,7 +66,8 @@ def status_json(agent: Agent) -> Json:
         "lines": len(agent.table.lines),
         "rows": {
             "desired": len(look.desired.rows),
-            "actual": _rows_after(last),
+            "actual": len(rows),
+            "missing": len(look.desired.rows - rows),
             "agents": len(look.desired.agents),
         },
         "kernel": {
@@ -66,7 +80,10 @@ def status_json(agent: Agent) -> Json:
             "rows": len(look.verdict.held),
             "reason": look.verdict.reason or None,
         },
-        "conflicts": [said(one) for one in look.desired.conflicts],
+        "conflicts": [
+            *map(said, look.desired.conflicts),
+            *name_conflicts(agent.node.members()),
+        ],
         "skipped": _skipped(agent, look),
         "in_the_way": [said(one) for one in look.in_the_way],
         "refused": [str(one) for one in last.refused] if last is not None else [],
@@ -204,13 +221,13 @@ def _skipped(agent: Agent, look: Look) -> list[str]:
     ]
 
 
-def _rows_after(last: PassReport | None) -> int:
-    """How many rows of ours are there since the last pass, as far as it knows."""
+def _rows_after(last: PassReport | None) -> frozenset[Row]:
+    """The rows of ours that are there since the last pass, as far as it knows."""
     if last is None:
-        return 0
+        return frozenset()
     if last.refused or last.fault:
-        return len(last.look.actual)
-    return len(last.look.verdict.aim)
+        return last.look.actual
+    return last.look.verdict.aim
 
 
 def _pass(report: PassReport, now: float) -> Json:
