@@ -105,6 +105,21 @@ def open_sound(file: Path, cluster: str) -> sqlite3.Connection:
     return connection
 
 
+def cluster_of(file: Path) -> str:
+    """The label of the cluster that a database belongs to, for tools that ask for none.
+
+    Raises:
+        StorageError: It cannot be read, is another program's, or in use.
+    """
+    with explained(file, "reading"):
+        connection = sqlite3.connect(file.absolute().as_uri() + "?mode=rw", uri=True)
+        try:
+            [label] = connection.execute("SELECT label FROM cluster").fetchone()
+        finally:
+            connection.close()
+    return str(label)
+
+
 def _check(connection: sqlite3.Connection, file: Path, cluster: str) -> None:
     def value(query: str) -> object:
         row = connection.execute(query).fetchone()

@@ -1,0 +1,131 @@
+"""Look into a table that no node has open, carry it away and back.
+
+python -m lashup show SOURCE           keys and values, as lines of JSON
+python -m lashup dump DIRECTORY FILE          a data directory into a dump
+python -m lashup load DIRECTORY FILE          a dump into a data directory, joined
+
+SOURCE is a data directory or a dump. A node that runs has its directory for itself:
+stop it first, or use `node.kv.dump()` and `node.kv.load()` in its program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from pathlib import Path
+
+from lashup.crdt.facts import Delta, FactSet
+from lashup.crdt.field import unpack_key_untrusted
+from lashup.crdt.map import MapView
+from lashup.errors import LashupError, MalformedDatagram, StorageError, UsageError
+from lashup.kv.dump import Dump, decode_dump_untrusted, encode_dump
+from lashup.kv.rows import state_untrusted
+from lashup.kv.store import Store
+from lashup.machine import Persist
+from lashup.runtime.sqlite_file import cluster_of
+from lashup.runtime.sqlite_storage import DATABASE, SqliteStorage
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line says; 0, or 1 with a message on the standard error."""
+    parser = argparse.ArgumentParser(prog="python -m lashup", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    commands = parser.add_subparsers(dest="command", required=True)
+    show = commands.add_parser("show", help="print keys and values")
+    show.add_argument("source", type=Path, help="a data directory or a dump")
+    for name, said in (("dump", "write a dump"), ("load", "join a dump")):
+        command = commands.add_parser(name, help=said)
+        command.add_argument("directory", type=Path)
+        command.add_argument("file", type=Path)
+    asked = parser.parse_args(arguments)
+    try:
+        match asked.command:
+            case "show":
+                _show(asked.source)
+            case "dump":
+                _dump(asked.directory, asked.file)
+            case _:
+                _load(asked.directory, asked.file)
+    except (LashupError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _show(source: Path) -> None:
+    facts = FactSet()
+    if source.is_dir():
+        facts.join(_state(source))
+    else:
+        for delta in _read(source).deltas:
+            facts.join(delta)
+    for key in sorted(facts.keys()):
+        value = MapView(facts.branch(key)).plain()
+        line = {"key": _printable(unpack_key_untrusted(key)), "value": value}
+        sys.stdout.write(json.dumps(_printable(line), ensure_ascii=False) + "\n")
+
+
+def _dump(directory: Path, file: Path) -> None:
+    state = _state(directory)
+    cluster = cluster_of(directory / DATABASE)
+    dump = encode_dump(state, cluster=cluster, wall=time.time())
+    with file.open("xb") as opened:  # never over a backup that is there
+        opened.write(dump)
+    sys.stdout.write(f"{file}: {len(state.facts)} facts, {len(dump)} bytes\n")
+
+
+def _load(directory: Path, file: Path) -> None:
+    dump = _read(file)
+    with SqliteStorage(directory, cluster=dump.cluster) as storage:
+        store = Store(hash_key=b"", rng=random.SystemRandom())
+        store.load(storage.load(), wall=time.time())
+        before = len(store.facts)
+        rows = [store.merge(delta, wall=time.time()).rows for delta in dump.deltas]
+        # One transaction: all of it, or nothing.
+        storage.commit([Persist(1, one.puts, one.deletes) for one in rows])
+    gained = len(store.facts) - before
+    sys.stdout.write(f"{directory}: {gained:+} facts, now {len(store.facts)}\n")
+
+
+def _state(directory: Path) -> Delta:
+    file = directory / DATABASE
+    if not file.exists():
+        raise UsageError(f"{directory}: no data directory of lashup")
+    with SqliteStorage(directory, cluster=cluster_of(file)) as storage:
+        try:
+            return state_untrusted(storage.load())
+        except MalformedDatagram as error:
+            raise StorageError(f"{file}: {error}") from error
+
+
+def _read(file: Path) -> Dump:
+    try:
+        return decode_dump_untrusted(file.read_bytes())
+    except MalformedDatagram as error:
+        raise UsageError(f"{file}: {error}") from error
+
+
+def _printable(value: object) -> object:
+    """A value with nothing in it that JSON lacks: bytes as hex, names as text."""
+    match value:
+        case bytes():
+            return value.hex()
+        case dict():
+            return {_name(name): _printable(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_printable(one) for one in value]
+        case _:
+            return value
+
+
+def _name(name: object) -> str:
+    if isinstance(name, str):
+        return name
+    return name.hex() if isinstance(name, bytes) else repr(name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""`python -m lashup`: tables that no node has open."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anyio
+import pytest
+
+from lashup import NodeConfig, add_wins_set, counter, open_node, register
+from lashup.__main__ import main
+
+
+def _filled(directory: Path) -> Path:
+    async def fill() -> None:
+        async with open_node(NodeConfig(name="a", data_dir=directory)) as node:
+            await node.kv.update(("k", 1), register("r").assign(b"\x01"))
+            await node.kv.update(("k", 2), add_wins_set("s").add("e", 7))
+            await node.kv.update(("k", 2), counter("c").increment())
+            await node.kv.update(("k", 2), register("r").assign(1))
+            await node.kv.update(("k", 2), register("r").remove())
+
+    anyio.run(fill, backend="trio")
+    return directory
+
+
+def _shown(source: Path, capsys: pytest.CaptureFixture[str]) -> list[object]:
+    capsys.readouterr()
+    assert main(["show", str(source)]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_table_is_the_same_shown_dumped_and_loaded(tmp_path, capsys):
+    source, dump, target = _filled(tmp_path / "a"), tmp_path / "d", tmp_path / "b"
+
+    assert main(["dump", str(source), str(dump)]) == 0
+    assert main(["load", str(target), str(dump)]) == 0
+    assert main(["load", str(target), str(dump)]) == 0
+
+    assert "+0 facts, now 4" in capsys.readouterr().out
+    expected = [
+        {"key": ["k", 1], "value": {"r": "01"}},
+        {"key": ["k", 2], "value": {"c": 1, "s": ["e", 7]}},
+    ]
+    for place in (source, dump, target):
+        assert _shown(place, capsys) == expected
+
+
+@pytest.mark.parametrize("command", ["show", "dump", "load"])
+def test_what_cannot_be_read_is_named_and_nothing_is_made(tmp_path, capsys, command):
+    bad = tmp_path / "bad"
+    bad.write_bytes(b"no dump")
+    arguments = {
+        "show": [str(bad)],
+        "dump": [str(tmp_path), str(tmp_path / "new")],
+        "load": [str(tmp_path / "new"), str(bad)],
+    }
+
+    assert main([command, *arguments[command]]) == 1
+
+    said = capsys.readouterr().err
+    assert str(tmp_path) in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_dump_is_never_written_over_another_file(tmp_path, capsys):
+    source, dump = _filled(tmp_path / "a"), tmp_path / "d"
+    dump.write_text("precious")
+
+    assert main(["dump", str(source), str(dump)]) == 1
+
+    assert dump.read_text() == "precious"
+    assert "exists" in capsys.readouterr().err
+
+
+def test_the_directory_of_a_running_node_is_left_alone(tmp_path, capsys):
+    async def run() -> None:
+        async with open_node(NodeConfig(name="a", data_dir=tmp_path)):
+            assert main(["show", str(tmp_path)]) == 1
+
+    anyio.run(run, backend="trio")
+
+    assert str(tmp_path) in capsys.readouterr().err
