@@ -241,6 +241,13 @@ class Node:
         self._take(Channel.MEMBERSHIP, sends, effects, now=now)
         return self._seal_all(effects)
 
+    def evidence(self, address: Address, *, now: float) -> list[Effect]:
+        """Something says that nobody listens at an address any more; see `Swim`."""
+        effects: list[Effect] = []
+        sends = self.membership.evidence(address, now=now)
+        self._take(Channel.MEMBERSHIP, sends, effects, now=now)
+        return self._seal_all(effects)
+
     def leave(self, *, now: float) -> list[Effect]:
         """Say goodbye. Done when `membership.has_left`."""
         effects: list[Effect] = []

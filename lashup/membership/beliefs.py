@@ -131,6 +131,17 @@ class Beliefs:
             accusation = Belief(member.record, Liveness.SUSPECT, self.me.id)
             self.believe(accusation, now=now)
 
+    def repeat_accusations(self) -> None:
+        """Say again whom this node suspects.
+
+        Whoever hears us may be one of a few: an update that is dropped after so many
+        packets may have reached nobody, and the suspect could not refute.
+        """
+        for node in self.suspicions.accused_by(self.me.id):
+            belief = self.held(node)
+            if belief is not None:
+                self.updates.put(node, belief.encode())
+
     def give_up(self, node: NodeId, *, now: float) -> None:
         """Enough members have asked for a member in vain: it is down."""
         member = self.members.live_peer(node)

@@ -50,6 +50,8 @@ class MembershipConfig:
             more, and waits so long, before it says so.
         tardiness: A member that is to ping us now, by the common schedule, and is
             later than this, is pinged itself.
+        tripwires: Idle TCP connections that a node keeps to others, so that the
+            kernel tells it when their process is gone; 0: none.
         nack_share: A helper that has heard nothing after this share of the
             asker's patience says so, which tells the asker that it is not deaf.
         health_limit: Greatest local health score; period and timeouts are
@@ -93,6 +95,7 @@ class MembershipConfig:
     witnesses: int = 16
     refusal_wait: float = 0.02
     tardiness: float = 0.04
+    tripwires: int = 3
     nack_share: float = 0.8
     health_limit: int = 8
     stall: float = 0.25
@@ -121,7 +124,8 @@ class MembershipConfig:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if isinstance(value, (int, float)) and not value > 0:
+            least_is_0 = each.name == "tripwires" and value == 0
+            if isinstance(value, (int, float)) and not value > 0 and not least_is_0:
                 raise ConfigError(each.name, f"{value} must be greater than 0")
         if self.probe_timeout_floor > self.probe_period / 2:
             raise ConfigError(
@@ -153,6 +157,7 @@ WAN = MembershipConfig(
     stall_allowance=2.0,
     refusal_wait=0.5,
     tardiness=0.5,
+    tripwires=0,
     suspicion_multiplier=6,
     gossip_period=0.5,
     gossip_nodes=4,

@@ -133,6 +133,7 @@ class Prober:
         if self._period_at <= now:
             periods = self._beliefs.health.multiplier - 1
             skipped = periods * self._config.probe_period
+            self._beliefs.repeat_accusations()
             letters += self._begin(self._turns.take(now=now), now=now)
             self._period_at = self._turns.next_at(now + skipped)
         if (missed := self._turns.take_overdue(now=now)) is not None:
@@ -163,6 +164,8 @@ class Prober:
         The evidence itself decides nothing.
         """
         probe = self._probe_of(node)
+        if self._config.confirmation is Confirmation.LADDER:
+            return []
         letters = [] if probe is not None else self._begin(node, now=now)
         probe = self._probe_of(node)
         if probe is not None and not probe.helpers:

@@ -113,6 +113,10 @@ class Relays:
         self._forget(seq)
         return [(relay.asker, Ack(relay.asker_seq, target))]
 
+    def works_on(self, node: NodeId) -> bool:
+        """Whether this node pings a member for somebody else now."""
+        return any(relay.target == node for relay in self._relays.values())
+
     def refused(self, node: NodeId, *, now: float) -> list[Letter]:
         """A host says that nobody listens where this member should be."""
         letters: list[Letter] = []

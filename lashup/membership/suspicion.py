@@ -103,6 +103,10 @@ class Suspicions:
         self._open.pop(node, None)
         self._deadlines.discard(node)
 
+    def accused_by(self, accuser: NodeId) -> list[NodeId]:
+        """The suspects whom a member accuses."""
+        return [n for n, each in self._open.items() if accuser in each.accusers]
+
     def restart(self, node: NodeId, *, now: float) -> None:
         """Count from `now`: there is fresh evidence of life, or we were not awake."""
         suspicion = self._open.get(node)

@@ -20,6 +20,7 @@ arXiv:1707.00788.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from itertools import count
 from random import Random
@@ -112,6 +113,7 @@ class Swim:
         )
         self._received: dict[str, int] = {}
         self._stalls = 0
+        self._evidence = 0
 
     @property
     def me(self) -> NodeRecord:
@@ -188,6 +190,7 @@ class Swim:
             "suspicions": beliefs.accusations,
             "refutations": beliefs.refutations,
             "stalls": self._stalls,
+            "evidence": self._evidence,
             "local_health": beliefs.health.score,
             "updates_waiting": len(beliefs.updates),
             "members_known": len(members),
@@ -256,6 +259,37 @@ class Swim:
         May be called at any time; the seeds replace those of an earlier call.
         """
         return self._settle(self._joining.join(seeds, now=now), now=now)
+
+    def evidence(self, address: Address, *, now: float) -> list[Effect]:
+        """Something says that nobody listens at an address any more.
+
+        "Port unreachable", say, or the break of a tripwire. Evidence decides nothing:
+        the member there is probed at once, and witnesses with it.
+        """
+        letters: list[Letter] = []
+        self._evidence += 1
+        for member in self._beliefs.members.at_address(address):
+            if self._beliefs.members.live_peer(member.id) is None:
+                continue
+            if self._relays.works_on(member.id):
+                letters += self._relays.refused(member.id, now=now)
+            else:
+                letters += self._prober.suspect_gone(member.id, now=now)
+        return self._settle(letters, now=now)
+
+    def tripwires(self) -> tuple[Member, ...]:
+        """The members whose process this node should be connected to.
+
+        The next ones in the order of the ids, so each member is watched by as many.
+        """
+        live = self._beliefs.members.live
+        place = bisect_left(live, self.me.id)
+        if self._beliefs.is_leaving or place == len(live) or live[place] != self.me.id:
+            return ()
+        count = min(self._config.tripwires, len(live) - 1)
+        following = (live[(place + 1 + i) % len(live)] for i in range(count))
+        watched = (self._beliefs.members.get(node) for node in following)
+        return tuple(member for member in watched if member is not None)
 
     def leave(self, *, now: float) -> list[Effect]:
         """Say goodbye. Go on driving the machine until `has_left`."""

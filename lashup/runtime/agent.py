@@ -38,6 +38,7 @@ from lashup.runtime.memory_storage import MemoryStorage
 from lashup.runtime.sqlite_storage import SqliteStorage
 from lashup.runtime.storage import Storage
 from lashup.runtime.table import Table
+from lashup.runtime.tripwire import Tripwires
 from lashup.runtime.udp import SendResult, UdpEndpoint
 
 #: Seconds between two looks at whether the wall clock has jumped.
@@ -71,6 +72,9 @@ class RunningNode:
         self._events: Broadcast[object] = Broadcast()
         self._topics: dict[str, Broadcast[Delivered]] = {}
         self._refused = 0
+        self._tripwires = Tripwires(
+            endpoint.addresses, wanted=self._watched, broken=self._take_evidence
+        )
         self._clock_at = -math.inf
         self._is_closed = False
         self._is_leaving = False
@@ -178,7 +182,8 @@ class RunningNode:
         """Plain numbers, ready for an exporter. Counts are since the start."""
         numbers = self._node.statistics()
         udp = {f"udp_{k}": v for k, v in self._endpoint.statistics().items()}
-        return {**numbers, **udp, "sends_refused": self._refused}
+        wires = {f"tripwire_{k}": v for k, v in self._tripwires.statistics().items()}
+        return {**numbers, **udp, **wires, "sends_refused": self._refused}
 
     async def _run(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Drain the sockets and keep the deadline, until cancelled."""
@@ -195,6 +200,8 @@ class RunningNode:
                 except MalformedDatagram:
                     continue  # Counted by the envelope; never answered.
                 self._carry_out(effects)
+            for address in self._endpoint.take_refusals():
+                self._take_evidence(address)
             self._follow_wall_clock()
             if self._node.next_wakeup() <= anyio.current_time():
                 self._carry_out(self._node.tick(now=anyio.current_time()))
@@ -276,6 +283,16 @@ class RunningNode:
                 self._progress, self._is_awaited = anyio.Event(), True
             await self._progress.wait()
 
+    def _take_evidence(self, address: Address) -> None:
+        if not self._is_closed:
+            self._carry_out(self._node.evidence(address, now=anyio.current_time()))
+
+    def _watched(self) -> list[tuple[Member, Address]]:
+        """The members to have a tripwire to, each with its address."""
+        membership = self._node.membership
+        found = ((m, membership.address_of(m.id)) for m in membership.tripwires())
+        return [(member, address) for member, address in found if address is not None]
+
     def _deadline(self) -> float:
         return min(self._node.next_wakeup(), self._clock_at + _CLOCK_PERIOD)
 
@@ -334,6 +351,8 @@ async def open_node(
             async with anyio.create_task_group() as tasks:
                 await tasks.start(running._run)  # noqa: SLF001
                 tasks.start_soon(running._save)  # noqa: SLF001
+                if config.membership.tripwires:
+                    tasks.start_soon(running._tripwires.run)  # noqa: SLF001
                 await running.join(config.seeds)
                 try:
                     yield running

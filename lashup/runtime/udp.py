@@ -4,6 +4,9 @@ One wait for all sockets, then plain non-blocking reads until they are empty: th
 cost per datagram is that of the system call. The wait is on an epoll descriptor
 that holds the sockets, and is the same on trio and on asyncio.
 
+ICMP answers are read from the sockets' error queues (`IP_RECVERR`). "Port unreachable"
+is evidence about the peer; anything else is counted.
+
 Sending never waits. What the own host refuses (a firewall, full buffers, no
 route) is a result and a count, never an exception: it is no evidence about the
 peer, and no reason to stop. A lost datagram is the protocols' business.
@@ -37,6 +40,12 @@ MOST_PER_WAKEUP = 256
 BUFFER = 4 << 20
 
 _LARGEST = 1 << 16
+#: include/uapi/linux/in.h and in6.h; Python has no names for them.
+_IP_RECVERR, _IPV6_RECVERR = 11, 25
+#: struct sock_extended_err, include/uapi/linux/errqueue.h: errno, origin, type, code.
+_EXTENDED_ERROR = struct.Struct("=IBBB")
+#: (origin, type, code) of "port unreachable": RFC 792 and RFC 4443.
+_PORT_UNREACHABLE = frozenset(((2, 3, 3), (3, 1, 4)))
 _SO_MEMINFO = 55  # include/uapi/asm-generic/socket.h; Python has no name for it
 _MEMINFO_DROPS = 8  # SK_MEMINFO_DROPS, include/uapi/linux/sock_diag.h
 _MEMINFO = struct.Struct("=9I")
@@ -58,6 +67,13 @@ _NO_ROUTE = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT
                        errno.EADDRNOTAVAIL, errno.EINVAL))  # fmt: skip
 
 
+_OF_ANOTHER = frozenset((errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH,
+                         errno.EPROTO, errno.EHOSTDOWN))  # fmt: skip
+_ERROR_MESSAGES = frozenset(
+    ((socket.IPPROTO_IP, _IP_RECVERR), (socket.IPPROTO_IPV6, _IPV6_RECVERR))
+)
+
+
 class UdpEndpoint:
     """The sockets of one node: one address per family.
 
@@ -74,6 +90,7 @@ class UdpEndpoint:
             raise ConfigError("bind", "there is no address to listen at")
         self._sockets: dict[socket.AddressFamily, socket.socket] = {}
         self._counts: Counter[str] = Counter()
+        self._refusals: dict[Address, None] = {}
         self._epoll = select.epoll()
         try:
             for index, address in enumerate(bind):
@@ -104,10 +121,20 @@ class UdpEndpoint:
         """
         taken: list[tuple[bytes, Address]] = []
         for sock in self._sockets.values():
+            self._drain_errors(sock, most)
             self._drain_one(sock, taken, most)
         self._counts["received"] += len(taken)
         self._counts["received_bytes"] += sum(len(data) for data, _ in taken)
         return taken
+
+    def take_refusals(self) -> list[Address]:
+        """Where we have sent to and nobody listens, as `drain` has found by the way.
+
+        Its host has said so by ICMP; the kernel has checked that it answers something
+        that this socket sent.
+        """
+        refusals, self._refusals = list(self._refusals), {}
+        return refusals
 
     def _drain_one(
         self, sock: socket.socket, taken: list[tuple[bytes, Address]], most: int
@@ -119,8 +146,23 @@ class UdpEndpoint:
                 return
             except OSError as error:  # an ICMP answer to what we sent: taken with it
                 self._counts[f"receive_{_name_of(error)}"] += 1
+                self._drain_errors(sock, most)
                 continue
             taken.append((data, (sender[0], sender[1])))
+
+    def _drain_errors(self, sock: socket.socket, most: int) -> None:
+        for _ in range(most):
+            try:
+                _, extras, _, to = sock.recvmsg(0, 512, socket.MSG_ERRQUEUE)
+            except OSError:  # nothing is there
+                return
+            for level, kind, data in extras:
+                if (level, kind) not in _ERROR_MESSAGES or len(data) < 7:
+                    continue
+                number, *what = _EXTENDED_ERROR.unpack_from(data)
+                self._counts[f"icmp_{errno.errorcode.get(number, 'EOTHER')}"] += 1
+                if tuple(what) in _PORT_UNREACHABLE and to:
+                    self._refusals[to[0], to[1]] = None
 
     def send(self, data: bytes, to: Address) -> SendResult:
         """Hand one datagram to the kernel, at once or not at all.
@@ -134,7 +176,7 @@ class UdpEndpoint:
             self._counts["send_EAFNOSUPPORT"] += 1
             return SendResult.NO_ROUTE
         try:
-            sock.sendto(data, to)
+            self._send(sock, data, to)
         except OSError as error:
             self._counts[f"send_{_name_of(error)}"] += 1
             if error.errno == errno.EMSGSIZE:
@@ -145,6 +187,16 @@ class UdpEndpoint:
         self._counts["sent"] += 1
         self._counts["sent_bytes"] += len(data)
         return SendResult.SENT
+
+    def _send(self, sock: socket.socket, data: bytes, to: Address) -> None:
+        try:
+            sock.sendto(data, to)
+        except OSError as error:
+            if error.errno not in _OF_ANOTHER:
+                raise
+            # The kernel hands the ICMP answer to an earlier datagram to whoever uses
+            # the socket next. This one has not been tried yet.
+            sock.sendto(data, to)
 
     def statistics(self) -> dict[str, int]:
         """Counts since the start.
@@ -195,6 +247,9 @@ def _open(address: Address, field: str) -> socket.socket:
         if family == socket.AF_INET6:
             # IPv4 has a socket of its own; without this, both could not share a port.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         _enlarge(sock)
         sock.bind((host, port))
     except (OSError, OverflowError) as error:

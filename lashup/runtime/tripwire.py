@@ -1,0 +1,145 @@
+"""Idle TCP connections to a few members: the kernel closes them when a process dies.
+
+Nothing is ever sent on them. Each node listens on the TCP port of the number of its
+UDP port, and keeps a connection to the members that membership names. When one
+breaks, that is evidence about the member, and no more: an attacker who breaks it
+causes some pings. A member that cannot be connected to is simply not watched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import anyio
+import anyio.abc
+
+from lashup.machine import Address, NodeId
+from lashup.membership import Member
+
+#: Seconds between two looks at whom to watch.
+_LOOK_PERIOD = 1.0
+#: Seconds that connecting may take.
+_CONNECT_TIMEOUT = 2.0
+#: Seconds until a member that could not be connected to is tried again, and at most.
+_RETRY, _LONGEST_RETRY = 2.0, 60.0
+#: Connections of others that are held, at most. Each costs a descriptor.
+_HELD = 64
+
+#: A life of a member, at an address: another life is another wire.
+_Wire: TypeAlias = tuple[NodeId, int, Address]
+
+
+@dataclass(slots=True)
+class _Failure:
+    """A member that could not be connected to."""
+
+    again_at: float
+    pause: float
+
+
+class Tripwires:
+    """The tripwires of one node, both ends.
+
+    Args:
+        addresses: Where this node listens.
+        wanted: Says whom to watch, with the addresses to use.
+        broken: Called with the address of a member whose wire broke.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[Address],
+        *,
+        wanted: Callable[[], Sequence[tuple[Member, Address]]],
+        broken: Callable[[Address], None],
+    ) -> None:
+        self._addresses = addresses
+        self._wanted = wanted
+        self._broken = broken
+        self._wires: dict[_Wire, anyio.CancelScope] = {}
+        self._failures: dict[_Wire, _Failure] = {}
+        self._held = 0
+        self._counts = dict.fromkeys(("connected", "broken", "unlistened"), 0)
+
+    def statistics(self) -> dict[str, int]:
+        """Wires of ours now, and counts since the start."""
+        return {"wires": len(self._wires), "held": self._held, **self._counts}
+
+    async def run(self) -> None:
+        """Keep the wires until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            for address in self._addresses:
+                tasks.start_soon(self._listen, address)
+            while True:
+                self._look(tasks)
+                await anyio.sleep(_LOOK_PERIOD)
+
+    def _look(self, tasks: anyio.abc.TaskGroup) -> None:
+        now = anyio.current_time()
+        wanted: set[_Wire] = {
+            (member.id, member.epoch, address) for member, address in self._wanted()
+        }
+        for wire in self._wires.keys() - wanted:
+            self._wires[wire].cancel()
+        for wire in self._failures.keys() - wanted:
+            del self._failures[wire]
+        for wire in wanted - self._wires.keys():
+            failure = self._failures.get(wire)
+            if failure is None or failure.again_at <= now:
+                self._wires[wire] = anyio.CancelScope()
+                tasks.start_soon(self._watch, wire)
+
+    async def _watch(self, wire: _Wire) -> None:
+        """Hold one wire until it breaks, or nobody wants it any more."""
+        host, port = wire[2]
+        try:
+            with self._wires[wire]:
+                with anyio.fail_after(_CONNECT_TIMEOUT):
+                    stream = await anyio.connect_tcp(host, port)
+                self._counts["connected"] += 1
+                async with stream:
+                    await _wait_end(stream)
+                    self._counts["broken"] += 1
+                    self._broken(wire[2])
+        except (OSError, TimeoutError):
+            pass  # Not watched: no evidence of anything.
+        finally:
+            del self._wires[wire]
+        self._pause(wire)
+
+    def _pause(self, wire: _Wire) -> None:
+        before = self._failures.get(wire)
+        pause = _RETRY if before is None else min(2 * before.pause, _LONGEST_RETRY)
+        self._failures[wire] = _Failure(anyio.current_time() + pause, pause)
+
+    async def _listen(self, address: Address) -> None:
+        host, port = address
+        try:
+            listener = await anyio.create_tcp_listener(
+                local_host=host, local_port=port, reuse_port=False
+            )
+        except OSError:  # taken by something else: this node is not watched so
+            self._counts["unlistened"] += 1
+            return
+        async with listener:
+            await listener.serve(self._hold)
+
+    async def _hold(self, stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            if self._held >= _HELD:
+                return
+            self._held += 1
+            try:
+                await _wait_end(stream)
+            finally:
+                self._held -= 1
+
+
+async def _wait_end(stream: anyio.abc.SocketStream) -> None:
+    """Return when the other end closes, breaks, or says something: it should not."""
+    try:
+        await stream.receive(1)
+    except (anyio.EndOfStream, anyio.BrokenResourceError):
+        return
