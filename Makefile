@@ -32,7 +32,7 @@ demo: .venv/.dev ## three agents on real kernels, every promise tried, a table a
 	@$(BIN)/navstar lab run --agents 3 $(ARGS)
 
 test: .venv/.dev ## all tests; as root also those that touch a kernel
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 check: .venv/.dev ## format, lint, types, import contracts, docs current
 	@failed=; for step in format-current lint types contracts docs-current; do \

@@ -27,7 +27,9 @@ class Restart(Conditions):
     pause: float = parameter(
         1.0, "rolling: time from one node's start to the next one's end.", unit="s"
     )
-    seeds: int = parameter(0, "Seeds that nodes know beside their memory.")
+    seeds: int = parameter(
+        0, "Seeds that nodes know beside their memory.", option="known-seeds"
+    )
     keys: int = parameter(20, "Keys in the table before.")
     limit: float = parameter(120.0, "When to give up.", unit="s")
 
