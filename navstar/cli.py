@@ -18,8 +18,10 @@ from navstar.cli_options import (
     INTERRUPTED,
     AsJson,
     ConfigFile,
+    LogAsJson,
     Socket,
     ask,
+    fail,
     load,
     print_json,
     say,
@@ -61,8 +63,11 @@ app.add_typer(config_app, name="config")
 
 
 @app.command(epilog="Example: navstar run --config /etc/navstar/navstar.toml")
-def run(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+def run(config: ConfigFile = None, *, as_json: LogAsJson = False) -> None:
     """Run the daemon in the foreground until SIGTERM or Ctrl-C.
+
+    SIGHUP reads the configuration again: [reconcile] and overlay.agent_ip count from
+    then on; the log names what needs a restart. systemd is told when it is ready.
 
     Stopping it leaves the kernel as it is: containers stay reachable, and a restart
     changes nothing. 'navstar down' takes our rows out.
@@ -79,7 +84,8 @@ def run(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     if as_json:
         section = section.model_copy(update={"format": "json"})
     log = open_log(section, node=settings.node.name)
-    trio.run(partial(run_daemon, settings, log=log))
+    reread = partial(load, config)
+    trio.run(partial(run_daemon, settings, reread=reread, log=log))
 
 
 @app.command(epilog="Example: navstar status --json | jq .conflicts")
@@ -135,6 +141,7 @@ app.command(epilog="Example: navstar explain 9.0.7.12")(cli_inspect.explain)
 app.command(epilog="Example: navstar doctor && echo this host is fit")(
     cli_inspect.doctor
 )
+app.command(epilog="Example: navstar install --root /")(cli_inspect.install)
 
 
 @app.command(epilog="Example: navstar down --leave  (this host leaves the cluster)")
@@ -216,19 +223,14 @@ def main() -> None:
     try:
         app()
     except NavstarError as error:
-        _fail(str(error))
+        fail(str(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except OSError as error:
-        _fail(f"{error.filename + ': ' if error.filename else ''}{error.strerror}")
+        fail(f"{error.filename + ': ' if error.filename else ''}{error.strerror}")
     except Exception as error:
         from lashup import LashupError
 
         if not isinstance(error, LashupError):
             raise
-        _fail(str(error))
-
-
-def _fail(message: str) -> None:
-    typer.echo(f"navstar: {message}", err=True)
-    sys.exit(FAILED)
+        fail(str(error))

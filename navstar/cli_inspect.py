@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from navstar.cli_options import FAILED, AsJson, ConfigFile, Socket, ask, show
+from navstar.cli_options import FAILED, AsJson, ConfigFile, Socket, ask, say, show
 
 Address = Annotated[
     str,
@@ -59,3 +61,44 @@ def doctor(
     show(answer, "show_examination", as_json=as_json)
     if not answer["ok"]:
         raise typer.Exit(FAILED)
+
+
+def install(
+    *,
+    root: Annotated[
+        Path | None,
+        typer.Option("--root", help="Write them below this directory."),
+    ] = None,
+    printed: Annotated[
+        bool, typer.Option("--print", help="Print them; the default.")
+    ] = False,
+    program: Annotated[
+        str | None, typer.Option(help="Path of navstar in the unit; default: this one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print or write what systemd, networkd and NetworkManager should know of navstar.
+
+    A unit, and drop-ins that keep other daemons from removing its rows. Nothing is
+    started; 'systemctl daemon-reload' and 'systemctl enable --now navstar' do that.
+    """
+    from navstar.installation import files
+    from navstar.installation import install as install_files
+
+    program = program or _this_program()
+    if root is not None and printed:
+        raise typer.BadParameter("--print and --root exclude each other")
+    if root is None:
+        found = {f"/{name}": text for name, text in files(program=program).items()}
+        text = "\n".join(f"# {name}\n{text}" for name, text in found.items())
+        say({"files": found}, text.rstrip(), as_json=as_json)
+        return
+    written = [str(path) for path in install_files(root, program=program)]
+    text = "\n".join(f"{path} written" for path in written) or "All is there already."
+    say({"written": written}, text, as_json=as_json)
+
+
+def _this_program() -> str:
+    """The absolute path of the command that runs now, or the usual one."""
+    beside = Path(sys.executable).with_name("navstar")
+    return str(beside) if beside.exists() else "/usr/bin/navstar"

@@ -8,25 +8,36 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import trio
 
 from lashup import NodeConfig, open_node
-from navstar.agent import Agent
+from navstar.agent import Agent, caution, timing
 from navstar.commands import Commands
 from navstar.config import Config, load_keys
 from navstar.control_server import refuse_if_served, serve_control
+from navstar.errors import Unusable
+from navstar.reload import compare, merged
+from navstar.schedule import Cause
 from navstar.status import address_text
+from navstar.supervision import Supervisor, supervisor
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 
-async def run_daemon(config: Config, *, log: FilteringBoundLogger) -> None:
+async def run_daemon(
+    config: Config, *, reread: Callable[[], Config], log: FilteringBoundLogger
+) -> None:
     """Run one agent until a signal or the operator ends it.
+
+    Args:
+        config: As read.
+        reread: Reads it again, on SIGHUP.
+        log: Of the daemon.
 
     Raises:
         Unusable: A key file, or a file of the source, cannot be used.
@@ -36,16 +47,21 @@ async def run_daemon(config: Config, *, log: FilteringBoundLogger) -> None:
     """
     refuse_if_served(config.control.socket)
     rng = random.Random()
+    watcher = supervisor()
     with _single_errors():
         async with open_node(node_config(config)) as node:
             agent = Agent(config, node, log=log, rng=rng)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_stop_on_signal, agent.stop)
+                nursery.start_soon(watcher.feed_watchdog)
                 nursery.start_soon(agent.run)
                 socket, commands = config.control.socket, Commands(agent)
                 await nursery.start(serve_control, socket, commands)
                 log.info("running", id=agent.me, address=address_text(node.address))
+                await nursery.start(_reload_on_hangup, agent, reread, watcher)
+                watcher.ready(f"agent {node.name}")
                 await agent.stop.wait()
+                watcher.stopping()
                 log.info("stopping")
                 nursery.cancel_scope.cancel()
 
@@ -73,6 +89,39 @@ async def _stop_on_signal(stop: trio.Event) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
             stop.set()
+
+
+async def _reload_on_hangup(
+    agent: Agent,
+    reread: Callable[[], Config],
+    watcher: Supervisor,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Take over what is safe of a configuration that has changed; say what is not."""
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        task_status.started()
+        async for _ in signals:
+            watcher.reloading()
+            try:
+                new = await trio.to_thread.run_sync(reread)
+            except Unusable as error:
+                agent.log.error("reload refused, all stays as it was", why=str(error))
+            else:
+                _take_over(agent, new)
+            watcher.ready(f"agent {agent.node.name}")
+
+
+def _take_over(agent: Agent, new: Config) -> None:
+    found = compare(agent.config, new)
+    agent.config = merged(agent.config, new)
+    section = agent.config.reconcile
+    agent.reconciler.follow(caution(section), timing(section))
+    agent.log.info("reloaded", taken=found.taken)
+    if found.needs_restart:
+        agent.log.warning("changed, but needs a restart", fields=found.needs_restart)
+    agent.publisher.look()
+    agent.reconciler.trigger(Cause.OPERATOR)
 
 
 @contextmanager

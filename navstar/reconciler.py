@@ -30,6 +30,7 @@ from navstar.kernel_side import Inputs, KernelSide, Look, PathBelow
 from navstar.overlay_backend import Applied, KernelWatch, Refused
 from navstar.removal import Removed, remove_everything
 from navstar.schedule import FIRST_RETRY, Cause, Schedule, Timing
+from navstar.withdrawal import Caution
 
 AnswerT = TypeVar("AnswerT")
 
@@ -121,6 +122,11 @@ class Reconciler:
             self._is_only_the_table = False
         self._schedule.trigger(cause, now=trio.current_time())
         self._triggered.set()
+
+    def follow(self, caution: Caution, timing: Timing) -> None:
+        """Go by other times and another caution from now on."""
+        self._kernel.brake.caution = caution
+        self._schedule.timing = timing
 
     def confirm(self) -> bool:
         """Release the brake, as the operator says. False if it does not hold."""

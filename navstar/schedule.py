@@ -60,7 +60,7 @@ class Schedule:
     """One deadline, `due_at`, and the cause of it."""
 
     def __init__(self, timing: Timing, *, rng: random.Random, now: float) -> None:
-        self._timing = timing
+        self.timing = timing
         self._rng = rng
         self._earliest_for_events = now
         self._audit_at = now + timing.audit_period
@@ -72,9 +72,9 @@ class Schedule:
         """Something happened that a pass should take in."""
         match cause:
             case Cause.TABLE | Cause.ALLOCATION:
-                self._bring_forward(now + self._timing.coalesce, cause)
+                self._bring_forward(now + self.timing.coalesce, cause)
             case Cause.KERNEL:
-                at = now + self._timing.kernel_coalesce
+                at = now + self.timing.kernel_coalesce
                 self._bring_forward(max(at, self._earliest_for_events), cause)
             case _:
                 self._bring_forward(now, cause)
@@ -116,11 +116,11 @@ class Schedule:
         self._bring_forward(
             now + self._retry * self._rng.uniform(0.8, 1.2), Cause.RETRY
         )
-        self._retry = min(2 * self._retry, self._timing.audit_period)
+        self._retry = min(2 * self._retry, self.timing.audit_period)
 
     def _ended(self, *, took: float, now: float) -> None:
         self._earliest_for_events = now + REST * took
-        self._audit_at = now + self._timing.audit_period
+        self._audit_at = now + self.timing.audit_period
         self._bring_forward(self._audit_at, Cause.AUDIT)
 
     def _bring_forward(self, at: float, cause: Cause) -> None:

@@ -94,7 +94,7 @@ class Brake:
     """Decides, pass by pass, which rows may go."""
 
     def __init__(self, caution: Caution) -> None:
-        self._caution = caution
+        self.caution = caution
         self._braked_at: float | None = None
         self._confirmed = False
 
@@ -135,7 +135,7 @@ class Brake:
     def _ignorance(self, knowledge: Knowledge, *, now: float) -> tuple[str, float]:
         if not knowledge.is_synchronised and not knowledge.is_alone:
             return "the table has not been compared with any peer's yet", math.inf
-        left = self._caution.grace - knowledge.running_for
+        left = self.caution.grace - knowledge.running_for
         if left <= 0 or (knowledge.is_synchronised and knowledge.is_informed):
             return "", math.inf
         if knowledge.is_synchronised:
@@ -148,13 +148,13 @@ class Brake:
         # An agent that stays has its FDB row in both, or another in its place.
         gone = len(_agents(actual - desired) - _agents(desired - actual))
         total = len(_agents(actual))
-        if total <= FEW_AGENTS or gone <= self._caution.max_withdrawal * total:
+        if total <= FEW_AGENTS or gone <= self.caution.max_withdrawal * total:
             self._let_go()
             return "", math.inf
         if self._braked_at is None:
             self._braked_at = now
-        release_at = self._braked_at + self._caution.brake_delay
-        by_delay = self._caution.release is Release.BY_DELAY
+        release_at = self._braked_at + self.caution.brake_delay
+        by_delay = self.caution.release is Release.BY_DELAY
         if self._confirmed or (by_delay and now >= release_at):
             return "", math.inf
         reason = f"{gone} of {total} agents would go at once"

@@ -1,0 +1,103 @@
+"""What a host needs beside the program: a unit, and other daemons kept off our rows.
+
+`packaging/` in the repository holds the same files for packagers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: Where a package puts the program.
+USUAL_PROGRAM = "/usr/bin/navstar"
+
+_SERVICE = """\
+[Unit]
+Description=navstar: overlay networks between containers
+Documentation=man:ip-link(8)
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+# Ready when the control socket answers; restarted when the event loop hangs.
+Type=notify
+NotifyAccess=main
+WatchdogSec=30
+ExecStart=@PROGRAM@ run --config /etc/navstar/navstar.toml
+ExecReload=/bin/kill -HUP $MAINPID
+# Stopping leaves every row in the kernel; a restart writes nothing.
+Restart=always
+RestartSec=1
+RuntimeDirectory=navstar
+# The socket of an agent that is being replaced must not go with the old one.
+RuntimeDirectoryPreserve=yes
+StateDirectory=navstar
+StateDirectoryMode=0700
+LimitNOFILE=4096
+CapabilityBoundingSet=CAP_NET_ADMIN
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+# Not ProtectKernelTunables: IPv6 is switched on for the VTEP in /proc/sys.
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_NETWORKD = """\
+# systemd-networkd removes routes and rules of others when it is restarted.
+[Network]
+ManageForeignRoutes=no
+ManageForeignRoutingPolicyRules=no
+"""
+
+_NETWORKD_LINK = """\
+# VTEPs are navstar's.
+[Match]
+Name=vtep*
+
+[Link]
+Unmanaged=yes
+"""
+
+_NETWORK_MANAGER = """\
+# VTEPs are navstar's.
+[keyfile]
+unmanaged-devices+=interface-name:vtep*
+"""
+
+FILES = {
+    "etc/systemd/system/navstar.service": _SERVICE,
+    "etc/systemd/networkd.conf.d/10-navstar.conf": _NETWORKD,
+    "etc/systemd/network/10-navstar-vtep.network": _NETWORKD_LINK,
+    "etc/NetworkManager/conf.d/10-navstar.conf": _NETWORK_MANAGER,
+}
+
+
+def files(*, program: str) -> dict[str, str]:
+    """Every file by its path below the root.
+
+    Args:
+        program: Absolute path of `navstar`.
+    """
+    return {name: text.replace("@PROGRAM@", program) for name, text in FILES.items()}
+
+
+def install(root: Path, *, program: str) -> tuple[Path, ...]:
+    """Write the files; those that are right already are left alone.
+
+    Returns:
+        Those that were written.
+
+    Raises:
+        OSError: One cannot be written.
+    """
+    written = []
+    for name, text in files(program=program).items():
+        path = root / name
+        if path.is_file() and path.read_text() == text:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        written.append(path)
+    return tuple(written)
