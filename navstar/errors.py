@@ -10,6 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+#: Said of a source that names no overlay. An empty file or answer is much more often a
+#: mistake, or a module that has just started, than the wish to take a host out.
+STAYS = (
+    "what was in force stays; "
+    "'navstar down --leave' takes this agent out of the cluster"
+)
+
 
 class NavstarError(Exception):
     """Base class. The message is for a person: what is wrong, and the way out."""

@@ -22,6 +22,7 @@ from navstar.allocation import (
     Vtep,
 )
 from navstar.checks import check_allocation
+from navstar.errors import STAYS
 from navstar.fields import (
     Interface4,
     Interface6,
@@ -31,6 +32,9 @@ from navstar.fields import (
     Vni,
     problems_of,
 )
+
+#: Characters. Of a thousand overlays that cannot be used a few reasons are enough.
+MOST_REASONS = 1000
 
 
 class _Part(BaseModel):
@@ -72,14 +76,53 @@ class Answer:
     Attributes:
         allocation: For the daemon.
         good: Every overlay that is in force, by name.
+        kept: What the endpoint listed for each of them, as parsed, when it last
+            said something new of it. `read_kept` makes the same of it again.
     """
 
     allocation: Allocation = field(default_factory=Allocation)
     good: Mapping[str, Overlay] = field(default_factory=lambda: MappingProxyType({}))
+    kept: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(slots=True)
+class _Reading:
+    """An answer while it is being read."""
+
+    before: Answer
+    good: dict[str, Overlay] = field(default_factory=dict)
+    kept: dict[str, object] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def take(self, item: object, number: int) -> None:
+        """Use what is listed, or else what was in force under its name."""
+        name = _name(item, number)
+        if _is_disabled(item):
+            self.skipped.append(Skipped(name, "it is disabled"))
+            return
+        overlay, reason = _usable(item)
+        if overlay is not None:
+            reason = _unfit(overlay, self.good)
+            if reason is None:
+                self._use(overlay, item)
+                return
+        before = self.before.good.get(name)
+        if before is not None and _unfit(before, self.good) is None:
+            self._use(before, self.before.kept[name])
+            reason = f"{reason}; kept as it was"
+        self.skipped.append(Skipped(name, reason or "it cannot be used"))
+
+    def _use(self, overlay: Overlay, item: object) -> None:
+        self.good[overlay.name] = overlay
+        is_same = self.before.good.get(overlay.name) == overlay
+        self.kept[overlay.name] = self.before.kept[overlay.name] if is_same else item
 
 
 def read_answer(document: object, *, before: Answer) -> Answer:
     """Make an allocation of the endpoint's JSON.
+
+    A module that has only just started lists nothing, or nothing that can be used.
+    That is no allocation: to go by it would take a working network down.
 
     Args:
         document: As parsed.
@@ -87,51 +130,68 @@ def read_answer(document: object, *, before: Answer) -> Answer:
             listed without being good now is kept as it was.
 
     Raises:
-        ValueError: The document as a whole has another form.
+        ValueError: The document as a whole has another form, lists no overlay, or
+            none that can be used while none was before either.
     """
     if not isinstance(document, dict):
         raise ValueError(f"the answer should be a JSON object, not {_kind(document)}")
     listed = document.get("overlays", [])
     if not isinstance(listed, list):
         raise ValueError(f"overlays should be a list, not {_kind(listed)}")
-    skipped: list[Skipped] = []
-    good: dict[str, Overlay] = {}
-    for number, item in enumerate(listed):
-        name = _name(item, number)
-        overlay, reason = _usable(item, before.good.get(name))
-        if overlay is not None:
-            unfit = _unfit(overlay, good)
-            if unfit is None:
-                good[overlay.name] = overlay
-            reason = unfit or reason
-        if reason is not None:
-            skipped.append(Skipped(name, reason))
+    if not listed:
+        raise ValueError(f"the agent module lists no overlay; {STAYS}")
+    reading = _read(listed, before)
+    is_known = reading.good or before.good or all(map(_is_disabled, listed))
+    if not is_known:
+        reasons = "; ".join(f"{one.name}: {one.reason}" for one in reading.skipped)
+        raise ValueError(f"no overlay can be used yet: {reasons[:MOST_REASONS]}")
     allocation = Allocation(
-        overlays=tuple(good.values()),
-        skipped=tuple(skipped),
+        overlays=tuple(reading.good.values()),
+        skipped=tuple(reading.skipped),
         agent_ip=_agent_ip(document.get("ip")),
     )
-    return Answer(allocation, MappingProxyType(good))
+    return _answer(allocation, reading)
 
 
-def _usable(item: object, before: Overlay | None) -> tuple[Overlay | None, str | None]:
-    """The overlay to use, if any, and why it is not what is listed, if so."""
+def read_kept(items: list[object]) -> Answer:
+    """The answer that `kept` was of; an item that is not usable is left out."""
+    return _answer(Allocation(), _read(items, Answer()))
+
+
+def _read(listed: list[object], before: Answer) -> _Reading:
+    reading = _Reading(before)
+    for number, item in enumerate(listed):
+        reading.take(item, number)
+    return reading
+
+
+def _answer(allocation: Allocation, reading: _Reading) -> Answer:
+    good, kept = MappingProxyType(reading.good), MappingProxyType(reading.kept)
+    return Answer(allocation, good, kept)
+
+
+def _is_disabled(item: object) -> bool:
+    """Whether the operator of the cluster has turned it off."""
     match item:
         case {"info": {"enabled": False}}:
-            return None, "it is disabled"
-        case {"backend": {"vxlan": dict()}, "state": {"status": "STATUS_OK"}}:
-            overlay, reason = _overlay(item)
-        case {"backend": {"vxlan": dict()}, "state": {"status": str(status), **state}}:
-            overlay, reason = None, f"its status is {status[:64]}{_error(state)}"
-        case {"backend": {"vxlan": dict()}}:
-            overlay, reason = None, "it has no status"
-        case dict():
-            overlay, reason = None, "it has no VXLAN backend"
+            return True
         case _:
-            overlay, reason = None, f"it should be an object, not {_kind(item)}"
-    if overlay is None and before is not None:
-        return before, f"{reason}; kept as it was"
-    return overlay, reason
+            return False
+
+
+def _usable(item: object) -> tuple[Overlay | None, str | None]:
+    """The overlay as listed, or why there is none."""
+    match item:
+        case {"backend": {"vxlan": dict()}, "state": {"status": "STATUS_OK"}}:
+            return _overlay(item)
+        case {"backend": {"vxlan": dict()}, "state": {"status": str(status), **state}}:
+            return None, f"its status is {status[:64]}{_error(state)}"
+        case {"backend": {"vxlan": dict()}}:
+            return None, "it has no status"
+        case dict():
+            return None, "it has no VXLAN backend"
+        case _:
+            return None, f"it should be an object, not {_kind(item)}"
 
 
 def _overlay(item: object) -> tuple[Overlay | None, str | None]:

@@ -4,7 +4,8 @@ The JSON is that of the Mesos overlay modules; fields that are not used here may
 come and go. An overlay counts with `backend.vxlan` and `state.status` of
 `STATUS_OK`. Any other one is reported and taken up when it becomes OK; if it was
 OK before, it stays as it was, because a master that fails over clears the status
-of networks that go on carrying traffic.
+of networks that go on carrying traffic. "Before" reaches beyond a restart of the
+daemon: see `kept_overlays`.
 
 Source: Mesos overlay modules, `messages.proto`; dcos-net, `dcos_overlay_poller`.
 """
@@ -16,14 +17,16 @@ import os
 import random
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 
 import trio
 
 from navstar.config import AgentHttpSource as AgentHttpSection
 from navstar.errors import Problem, Unusable
 from navstar.sources import Fault, Reading
-from navstar.sources.agent_answer import Answer, read_answer
+from navstar.sources.agent_answer import Answer, read_answer, read_kept
 from navstar.sources.http_get import HttpFault, Limits, http_get
+from navstar.sources.kept_overlays import load_items, save_items
 
 PATH = "/overlay-agent/overlay"
 DEFAULT_PORT = {"agent": 5051, "master": 5050}
@@ -36,12 +39,19 @@ class AgentHttpSource:
     """Polls the endpoint; errors back off, and every delay is jittered."""
 
     def __init__(
-        self, section: AgentHttpSection, *, user_agent: str, rng: random.Random
+        self,
+        section: AgentHttpSection,
+        *,
+        kept: Path,
+        user_agent: str,
+        rng: random.Random,
     ) -> None:
         """Read token and certificates.
 
         Args:
             section: As configured.
+            kept: File for what is kept across restarts; its directory must be there
+                when the source runs.
             user_agent: The original sends `navstar@IP (pid N)`.
             rng: For the jitter.
 
@@ -54,27 +64,48 @@ class AgentHttpSource:
         self._limits = Limits(connect=section.connect_timeout, total=section.timeout)
         self._poll_period = section.poll_period
         self._rng = rng
+        self._kept = kept
+        #: None if it is not known what the file holds.
+        self._saved: list[object] | None = None
 
     async def run(self, readings: trio.MemorySendChannel[Reading]) -> None:
         """Send what the endpoint says whenever that changes, until cancelled."""
-        sent: Reading | None = None
+        news: list[Reading]
+        sent: list[Reading] = []
         answer = Answer()
+        try:
+            self._saved = saved = load_items(self._kept)
+            answer = read_kept(saved)
+        except Unusable as error:
+            await readings.send(Fault(str(error)))
         retry = FIRST_RETRY
         while True:
-            reading: Reading
             try:
                 answer = read_answer(await self._poll(), before=answer)
-                reading = answer.allocation
+                news = [answer.allocation, *await self._keep(answer)]
                 delay, retry = self._poll_period, FIRST_RETRY
             except (HttpFault, ValueError, RecursionError) as error:
-                reading = Fault(f"{self.origin}: {error}")
+                news = [Fault(f"{self.origin}: {error}")]
                 delay = min(retry, self._poll_period)
                 retry *= 2
-            if reading != sent:
-                await readings.send(reading)
-                sent = reading
+            if news != sent:
+                for reading in news:
+                    await readings.send(reading)
+                sent = news
             # A tenth of jitter: agents that started together drift apart.
             await trio.sleep(delay * self._rng.uniform(0.9, 1.1))
+
+    async def _keep(self, answer: Answer) -> list[Fault]:
+        """Have on disk what the overlays in force were listed as."""
+        items = list(answer.kept.values())
+        if items == self._saved:
+            return []
+        try:
+            await trio.to_thread.run_sync(save_items, self._kept, items)
+        except Unusable as error:
+            return [Fault(str(error))]
+        self._saved = items
+        return []
 
     async def _poll(self) -> object:
         body = await http_get(

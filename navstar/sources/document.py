@@ -19,11 +19,11 @@ JSON has the same fields: `{"overlay": [{"name": "dcos", ...}]}`.
 
 from __future__ import annotations
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from navstar.allocation import DEFAULT_VXLAN_PORT, Allocation, Overlay, Vtep
 from navstar.checks import check_allocation
-from navstar.errors import Problem, Unusable
+from navstar.errors import STAYS, Problem, Unusable
 from navstar.fields import (
     Interface4,
     Interface6,
@@ -60,9 +60,9 @@ class OverlayTable(Section):
 
 
 class AllocationDocument(Section):
-    """The whole file. `overlay = []` says that this agent has none."""
+    """The whole file."""
 
-    overlay: list[OverlayTable]
+    overlay: list[OverlayTable] = Field(default_factory=list)
     agent_ip: Ip | None = None
 
 
@@ -81,6 +81,8 @@ def read_allocation(document: object, *, origin: str) -> Allocation:
     except ValidationError as error:
         sections = (AllocationDocument, OverlayTable, VtepTable)
         raise Unusable(origin, problems_of(error, sections=sections)) from None
+    if not parsed.overlay:
+        raise Unusable(origin, [Problem("overlay", f"lists no overlay; {STAYS}")])
     overlays = tuple(_overlay(table) for table in parsed.overlay)
     findings = check_allocation(overlays)
     if findings:

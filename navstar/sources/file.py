@@ -4,13 +4,15 @@ The file is looked at by its status, not by inotify: that sees a file replaced b
 rename, a directory that appears later, and a mount on top, at a price of one
 system call per look. A change counts when two looks in a row agree, so that a
 file which an editor is still writing is not read half way: cut between two
-overlays it would be valid, and would withdraw the rest.
+overlays it would be valid, and would withdraw the rest. The first look as well: the
+daemon may be started while the file is being written.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 import tomllib
 from pathlib import Path
 from typing import TypeAlias
@@ -25,7 +27,8 @@ from navstar.sources.document import read_allocation
 #: Bytes. A thousand overlays are 400 kB.
 MAX_FILE = 4 * 1024 * 1024
 
-_Stamp: TypeAlias = tuple[int, int, int, int] | None
+#: Tells one state of the file from another; empty if there is none.
+_Stamp: TypeAlias = tuple[int, ...]
 
 
 class FileSource:
@@ -39,29 +42,28 @@ class FileSource:
     async def run(self, readings: trio.MemorySendChannel[Reading]) -> None:
         """Send the file's content now and after each change, until cancelled."""
         last: Reading | None = None
-        stamp = self._stamp()
+        read: _Stamp | None = None
         while True:
+            read = await self._settled(read)
             reading = self._read()
-            if reading != last:
+            if reading != last and self._stamp() == read:
                 await readings.send(reading)
                 last = reading
-            stamp = await self._settled_change(stamp)
 
-    async def _settled_change(self, read: _Stamp) -> _Stamp:
-        """Wait until the file is another than the one read, and stays so."""
-        previous = read
+    async def _settled(self, read: _Stamp | None) -> _Stamp:
+        """Wait until two looks in a row agree, and on another file than was read."""
+        stamp = self._stamp()
         while True:
             await trio.sleep(self._poll_period)
-            stamp = self._stamp()
-            if stamp != read and stamp == previous:
+            previous, stamp = stamp, self._stamp()
+            if stamp == previous and stamp != read:
                 return stamp
-            previous = stamp
 
     def _stamp(self) -> _Stamp:
         try:
             status = os.stat(self._path)
         except OSError:
-            return None
+            return ()
         return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
 
     def _read(self) -> Reading:
@@ -81,11 +83,7 @@ def read_file(path: Path) -> Allocation:
         Unusable: With every problem.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE + 1)
-        if len(content) > MAX_FILE:
-            problem = Problem("", f"is larger than {MAX_FILE} bytes")
-            raise Unusable(str(path), [problem])
+        content = _content(path)
         text = content.decode("utf-8")
         is_json = path.suffix == ".json"
         document = json.loads(text) if is_json else tomllib.loads(text)
@@ -96,3 +94,34 @@ def read_file(path: Path) -> Allocation:
     else:
         return read_allocation(document, origin=str(path))
     raise Unusable(str(path), [problem])
+
+
+def _content(path: Path) -> bytes:
+    """Read a regular file of bearable size; nothing else is even opened.
+
+    To open a device may set something off, and a pipe makes the opener wait.
+
+    Raises:
+        Unusable: It is something else, or too large.
+        OSError: It cannot be read.
+    """
+    _check(path, os.stat(path))
+    # It may be another by now: then do not wait, and look again.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        _check(path, os.fstat(file.fileno()))
+        content = file.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        raise _too_large(path)
+    return content
+
+
+def _check(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise Unusable(str(path), [Problem("", "should be a regular file")])
+    if status.st_size > MAX_FILE:
+        raise _too_large(path)
+
+
+def _too_large(path: Path) -> Unusable:
+    return Unusable(str(path), [Problem("", f"is larger than {MAX_FILE} bytes")])

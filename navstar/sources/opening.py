@@ -26,10 +26,16 @@ def open_source(config: Config, *, rng: random.Random) -> Source:
             return FileSource(path, poll_period=poll_period)
         case AgentHttpSection() as section:
             from navstar.sources.agent_http import AgentHttpSource
+            from navstar.sources.kept_overlays import NAME as KEPT_OVERLAYS
 
             address = config.overlay.agent_ip or config.lashup.bind[0][0]
             user_agent = f"navstar@{address} (pid {os.getpid()})"
-            return AgentHttpSource(section, user_agent=user_agent, rng=rng)
+            return AgentHttpSource(
+                section,
+                kept=config.node.data_dir / KEPT_OVERLAYS,
+                user_agent=user_agent,
+                rng=rng,
+            )
 
 
 def without_ipv6(allocation: Allocation) -> Allocation:

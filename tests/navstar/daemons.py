@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,8 @@ ValueT = TypeVar("ValueT")
 
 #: Seconds. No test waits for it; it bounds one that fails.
 PATIENCE = 20.0
+
+_SHOWN = ("-br addr", "rule", "neigh show dev vtep1024", "route show table all")
 
 _numbers = itertools.count()
 
@@ -167,6 +170,17 @@ class Daemon:
             for row in self.ask("routes")["rows"]
             if row["state"] != "missing"
         }
+
+    def kernel(self) -> list[str]:
+        """What the kernel has, whether the daemon knows of it or not."""
+        commands = (
+            "ip -br link",
+            *(f"ip -{family} {what}" for family in (4, 6) for what in _SHOWN),
+            "bridge fdb show dev vtep1024",
+        )
+        shown = "".join(self.run(command) for command in commands).splitlines()
+        # The kernel gives addresses of its own some seconds later than the rest.
+        return [line for line in shown if not re.search("fe80|ff00", line)]
 
     def log(self) -> list[dict[str, Any]]:
         """What the daemon has logged so far."""

@@ -15,6 +15,7 @@ from navstar.config import parse_config
 from navstar.config_check import EXAMPLE
 from navstar.control import Reply
 from navstar.control_server import serve_control
+from tests.navstar.daemons import ALLOCATION
 
 CONFIG = """
 [node]
@@ -49,7 +50,7 @@ def navstar(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "navstar.toml"
     path.write_text(CONFIG.replace("DIR", str(tmp_path)))
-    (tmp_path / "allocation.toml").write_text("overlay = []")
+    (tmp_path / "allocation.toml").write_text(ALLOCATION.format(number=1, block=1))
     return path
 
 
@@ -76,7 +77,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
 
 COMMANDS = [
     *("run", "plan", "status", "members", "routes", "down", "up", "confirm"),
-    *("diff", "explain", "doctor"),
+    *("diff", "explain", "doctor", "install"),
 ]
 
 
@@ -198,3 +199,18 @@ async def test_a_plan_with_something_to_do_exits_1(config: Path, nursery) -> Non
     # Text from the cluster is text, and no markup.
     assert asked.stdout == "put route [bold]9.0.3.0/24[/]\n"
     assert json.loads(as_json.stdout)["ops"] == [op]
+
+
+@pytest.mark.parametrize("command", ["status", "plan", "explain 9.0.0.1", "up"])
+def test_a_failure_is_an_object_for_scripts_and_text_for_people(
+    config: Path, command: str
+) -> None:
+    asked = navstar(*command.split(), "--config", config, "--json")
+
+    assert asked.returncode == 1
+    assert "no navstar is running" in json.loads(asked.stdout)["error"]
+    assert "no navstar is running" in asked.stderr
+
+
+def test_the_help_of_run_tells_what_json_means_there() -> None:
+    assert "Log lines on stderr are JSON" in navstar("run", "--help").stdout

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from navstar.allocation import Skipped
-from navstar.sources.agent_answer import Answer, read_answer
+from navstar.sources.agent_answer import Answer, read_answer, read_kept
 
 #: As in the documentation of the original, with what it adds by itself.
 ANSWER: dict[str, Any] = {
@@ -156,6 +156,73 @@ def test_one_that_is_not_listed_any_more_goes() -> None:
     assert after.allocation.skipped == ()
 
 
+@pytest.mark.parametrize("document", [{}, {"ip": "10.0.0.2"}, {"overlays": []}])
+def test_a_module_that_lists_nothing_says_nothing_and_the_way_out_is_named(
+    document,
+) -> None:
+    with pytest.raises(ValueError, match="navstar down --leave"):
+        read_answer(document, before=read_answer(ANSWER, before=Answer()))
+
+
+@pytest.mark.parametrize(
+    "state", [{}, {"status": "STATUS_CONFIGURING"}, {"status": "STATUS_FAILED"}]
+)
+def test_before_any_overlay_was_ok_there_is_no_allocation(state) -> None:
+    document = answer(state=state)
+    document["overlays"][1]["state"] = state
+
+    with pytest.raises(ValueError, match="no overlay can be used yet: dcos: "):
+        read_answer(document, before=Answer())
+
+
+def test_an_agent_whose_overlays_are_all_disabled_has_none() -> None:
+    document = answer(info__enabled=False)
+    document["overlays"] = document["overlays"][:1]
+
+    read = read_answer(document, before=read_answer(ANSWER, before=Answer()))
+
+    assert read.allocation.overlays == ()
+
+
+def test_what_is_kept_of_an_answer_makes_the_same_overlays_again() -> None:
+    before = read_answer(ANSWER, before=Answer())
+
+    kept = read_kept(list(before.kept.values()))
+    after = read_answer(answer(state={}), before=kept)
+
+    assert kept.good == before.good
+    assert after.allocation.overlays == before.allocation.overlays
+
+
+def test_of_an_overlay_that_stays_the_same_the_same_is_kept() -> None:
+    before = read_answer(ANSWER, before=Answer())
+
+    after = read_answer(answer(mesos_bridge={"name": "other"}), before=before)
+
+    assert after.kept == before.kept
+
+
+def test_one_that_does_not_fit_any_more_stays_as_it_was() -> None:
+    before = read_answer(ANSWER, before=Answer())
+
+    after = read_answer(answer(subnet="10.0.2.0/24"), before=before)
+
+    assert after.allocation.overlays == before.allocation.overlays
+    assert "outside" in after.allocation.skipped[0].reason
+
+
+def test_one_that_clashes_with_one_that_is_kept_stays_as_it_was() -> None:
+    before = read_answer(ANSWER, before=Answer())
+    document = answer(state={})
+    vxlan = document["overlays"][1]["backend"]["vxlan"]
+    vxlan["vtep_mac"] = "70:b3:d5:80:00:03"
+
+    after = read_answer(document, before=before)
+
+    assert after.allocation.overlays == before.allocation.overlays
+    assert [one.name for one in after.allocation.skipped] == ["dcos", "dcos6"]
+
+
 def test_a_block_without_vtep_address_of_its_family_is_not_in_use() -> None:
     document = answer(info__subnet6="fd01:c::/64", subnet6="fd01:c:0:0:2::/80")
     for overlay in document["overlays"]:
@@ -185,7 +252,7 @@ def test_the_agents_address_is_the_text_before_the_port(text, agent_ip) -> None:
     assert str(read.allocation.agent_ip) == agent_ip
 
 
-@pytest.mark.parametrize("document", [None, [], "x", 3, {"overlays": {}}])
+@pytest.mark.parametrize("document", [None, [], "x", 3, {"overlays": {"a": 1}}])
 def test_an_answer_of_another_form_is_refused_as_a_whole(document) -> None:
     with pytest.raises(ValueError, match="should be"):
         read_answer(document, before=Answer())
@@ -224,7 +291,9 @@ def test_whatever_one_overlay_holds_the_others_stand(changed) -> None:
 
 @given(st.lists(anything))
 def test_whatever_is_listed_every_entry_is_used_or_skipped(listed) -> None:
-    read = read_answer({"overlays": listed}, before=Answer())
+    first = read_answer(ANSWER, before=Answer())
+    document = {"overlays": [*listed, ANSWER["overlays"][0]]}
+    read = read_answer(document, before=first)
 
     assert len(read.allocation.skipped) == len(listed)
     assert all(isinstance(one, Skipped) for one in read.allocation.skipped)

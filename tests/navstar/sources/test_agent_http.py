@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,8 @@ class Endpoint:
         self.url = f"http://127.0.0.1:{server.server_port}/overlay-agent/overlay"
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.released = released
+        #: Of the source that asks; set by the test.
+        self.kept = Path("/nonexistent/kept")
         self.respond: Respond = lambda handler: reply(handler, 200, ANSWER)
 
 
@@ -75,8 +78,9 @@ def serving() -> Iterator[Endpoint]:
 
 
 @pytest.fixture(name="endpoint")
-def _endpoint() -> Iterator[Endpoint]:
+def _endpoint(tmp_path: Path) -> Iterator[Endpoint]:
     with serving() as one:
+        one.kept = tmp_path / "kept.json"
         yield one
 
 
@@ -85,7 +89,10 @@ def source(endpoint: Endpoint, **fields: object) -> AgentHttpSource:
         {"kind": "agent-http", "url": endpoint.url, "poll_period": 0.01} | fields
     )
     return AgentHttpSource(
-        section, user_agent="navstar@10.0.0.2 (pid 1)", rng=random.Random(1)
+        section,
+        kept=endpoint.kept,
+        user_agent="navstar@10.0.0.2 (pid 1)",
+        rng=random.Random(1),
     )
 
 
@@ -267,20 +274,24 @@ async def test_after_a_fault_the_next_good_answer_counts(endpoint) -> None:
 
 
 async def test_faults_back_off_and_success_returns_to_the_poll_period(
-    autojump_clock, monkeypatch
+    autojump_clock, monkeypatch, tmp_path
 ) -> None:
     asked_at: list[float] = []
 
     async def scripted(*_: object, **__: object) -> bytes:
         asked_at.append(trio.current_time())
         if len(asked_at) in (1, 9, 10):
-            return b"{}"
+            return b'{"overlays": [{"info": {"enabled": false}}]}'
         raise HttpFault("down")
 
     monkeypatch.setattr("navstar.sources.agent_http.http_get", scripted)
     section = Section(kind="agent-http", poll_period=30.0)
     send, _receive = trio.open_memory_channel[Reading](100)
-    polled = AgentHttpSource(section, user_agent="x", rng=random.Random(1))
+    # All disabled is an answer, and nothing to be kept: no thread upsets the clock.
+    (tmp_path / "kept").write_text('{"crc32": 223132457, "overlays": []}')
+    polled = AgentHttpSource(
+        section, kept=tmp_path / "kept", user_agent="x", rng=random.Random(1)
+    )
 
     with trio.move_on_after(250):
         await polled.run(send)
@@ -315,8 +326,10 @@ def test_the_address_follows_role_port_and_tls(fields, url: str) -> None:
         {"tls": {"cert": "/nonexistent", "key": "/nonexistent"}},
     ],
 )
-def test_a_missing_file_stops_the_start_and_is_named(fields) -> None:
+def test_a_missing_file_stops_the_start_and_is_named(fields, tmp_path) -> None:
     section = Section.model_validate({"kind": "agent-http"} | fields)
 
     with pytest.raises(Unusable, match=r"source\."):
-        AgentHttpSource(section, user_agent="x", rng=random.Random(1))
+        AgentHttpSource(
+            section, kept=tmp_path / "kept", user_agent="x", rng=random.Random(1)
+        )

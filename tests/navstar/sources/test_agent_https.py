@@ -124,7 +124,12 @@ def _port(authority: Authority) -> Iterator[int]:
 
 async def reading(port: int, **tls: Path) -> Reading:
     section = Section.model_validate({"kind": "agent-http", "port": port, "tls": tls})
-    source = AgentHttpSource(section, user_agent="navstar", rng=random.Random(1))
+    source = AgentHttpSource(
+        section,
+        kept=next(iter(tls.values())).with_name("kept"),
+        user_agent="navstar",
+        rng=random.Random(1),
+    )
     send, receive = trio.open_memory_channel[Reading](0)
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:

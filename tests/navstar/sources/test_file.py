@@ -9,7 +9,7 @@ import trio
 from navstar.allocation import Allocation
 from navstar.errors import Unusable
 from navstar.sources import Fault, Reading
-from navstar.sources.file import FileSource, read_file
+from navstar.sources.file import MAX_FILE, FileSource, read_file
 from tests.navstar.allocations import ALLOCATION
 
 TEXT = """
@@ -83,12 +83,46 @@ def test_toml_and_json_say_the_same(path: Path) -> None:
     assert read_file(path) == read_file(as_json) == ALLOCATION
 
 
-def test_no_overlays_must_be_said(path: Path) -> None:
-    path.write_text("")
-    assert problems(path) == ["overlay: is missing"]
+@pytest.mark.parametrize("text", ["", "overlay = []", "# [[overlay]]\n"])
+def test_an_emptied_file_is_no_allocation_and_the_way_out_is_named(
+    path: Path, text: str
+) -> None:
+    path.write_text(text)
 
-    path.write_text("overlay = []")
-    assert read_file(path) == Allocation()
+    (problem,) = problems(path)
+
+    assert problem.startswith("overlay: lists no overlay; ")
+    assert "navstar down --leave" in problem
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_regular_file_is_refused_at_once(path: Path, make) -> None:
+    make(path)
+
+    assert problems(path) == ["should be a regular file"]
+
+
+def test_a_device_is_not_even_opened(tmp_path: Path) -> None:
+    link = tmp_path / "allocation.toml"
+    link.symlink_to("/dev/zero")
+
+    assert problems(link) == ["should be a regular file"]
+
+
+def test_a_link_to_a_file_is_followed(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "there").write_text(TEXT)
+    path.symlink_to(tmp_path / "there")
+
+    assert read_file(path) == ALLOCATION
+
+
+def test_a_huge_file_is_not_read(path: Path) -> None:
+    path.write_text(TEXT)
+    os.truncate(path, MAX_FILE + 1)
+
+    (problem,) = problems(path)
+
+    assert f"is larger than {MAX_FILE} bytes" in problem
 
 
 def test_every_problem_of_the_form_is_named_by_its_path(path: Path) -> None:
@@ -183,12 +217,53 @@ async def test_a_file_that_is_still_being_written_is_not_read(
     nursery.start_soon(FileSource(path, poll_period=0.2).run, send)
     await receive.receive()
 
-    # Cut after each line the text is often valid TOML, and once a valid allocation.
+    # Cut between two overlays the text is a valid allocation without the second.
     for size in range(1, 12):
-        write(path, "#" * size + "\noverlay = []")
+        write(path, "#" * size + TEXT.replace("9.0.1.0/24", "9.0.2.0/24"))
         # Twice per look, so that no two looks in a row agree.
         await trio.sleep(0.1)
         with pytest.raises(trio.WouldBlock):
             receive.receive_nowait()
 
-    assert await receive.receive() == Allocation()
+    settled = await receive.receive()
+    assert isinstance(settled, Allocation)
+    assert str(settled.overlays[0].block) == "9.0.2.0/24"
+
+
+async def test_a_file_that_is_being_written_at_the_start_is_not_read(
+    path: Path, nursery, autojump_clock
+) -> None:
+    write(path, TEXT)
+    send, receive = trio.open_memory_channel[Reading](0)
+    nursery.start_soon(FileSource(path, poll_period=0.2).run, send)
+
+    for size in range(1, 12):
+        await trio.sleep(0.1)
+        with pytest.raises(trio.WouldBlock):
+            receive.receive_nowait()
+        write(path, "#" * size + TEXT)
+
+    assert await receive.receive() == ALLOCATION
+
+
+async def test_an_emptied_file_keeps_what_was_there(
+    path: Path, reading, autojump_clock
+) -> None:
+    await reading()
+    write(path, TEXT)
+    good = await reading()
+    write(path, "overlay = []")
+
+    assert good == ALLOCATION
+    assert isinstance(await reading(), Fault)
+
+
+async def test_a_pipe_in_place_of_the_file_is_a_fault_and_blocks_nobody(
+    path: Path, reading, autojump_clock
+) -> None:
+    os.mkfifo(path)
+
+    fault = await reading()
+
+    assert isinstance(fault, Fault)
+    assert "should be a regular file" in fault.reason
