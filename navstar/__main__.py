@@ -1,5 +1,5 @@
 """`python -m navstar` is `navstar`."""
 
-from navstar.cli import main
+from navstar.entry import main
 
 main()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -35,7 +36,18 @@ Socket = Annotated[
         help="The daemon's control socket; default: the one that the file names.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json", help='One JSON object on stdout; on failure {"error": "..."}.'
+    ),
+]
+LogAsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Log lines on stderr are JSON, whatever [log] format says."
+    ),
+]
 
 
 def config_path(config: Path | None) -> Path:
@@ -49,6 +61,15 @@ def say(answer: Reply, text: str, *, as_json: bool) -> None:
         print_json(answer)
     else:
         typer.echo(text)
+
+
+def fail(message: str, *, program: str = "navstar", code: int = FAILED) -> NoReturn:
+    """End the process: the text on stderr, with --json an object on stdout too."""
+    # Errors are caught where the options of the command are not known any more.
+    if "--json" in sys.argv[1:]:
+        print_json({"error": message})
+    typer.echo(f"{program}: {message}", err=True)
+    sys.exit(code)
 
 
 def print_json(answer: Reply) -> None:

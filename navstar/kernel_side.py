@@ -62,7 +62,7 @@ class Look:
         verdict: What of the rest must stay for now.
         in_the_way: Links of others where one of ours should be.
         ops: What takes the kernel to the verdict's aim.
-        links: Those that matter: VTEPs, what is in their way (it may go), the device below.
+        links: Those that matter: VTEPs, what is in their way, the device below.
         is_glance: The kernel was not asked: `actual` is what the last pass left.
     """
 

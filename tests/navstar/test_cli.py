@@ -214,3 +214,18 @@ def test_a_failure_is_an_object_for_scripts_and_text_for_people(
 
 def test_the_help_of_run_tells_what_json_means_there() -> None:
     assert "Log lines on stderr are JSON" in navstar("run", "--help").stdout
+
+
+@pytest.mark.parametrize("command", ["status", "plan", "explain 9.0.0.1", "up"])
+def test_a_failure_is_an_object_for_scripts_and_text_for_people(
+    config: Path, command: str
+) -> None:
+    asked = navstar(*command.split(), "--config", config, "--json")
+
+    assert asked.returncode == 1
+    assert "no navstar is running" in json.loads(asked.stdout)["error"]
+    assert "no navstar is running" in asked.stderr
+
+
+def test_the_help_of_run_tells_what_json_means_there() -> None:
+    assert "Log lines on stderr are JSON" in navstar("run", "--help").stdout
