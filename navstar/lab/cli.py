@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from pyroute2.netlink.exceptions import NetlinkError
 from rich.console import Console
-from rich.markup import escape
 
+from navstar.cli_options import FAILED, AsJson, fail
 from navstar.errors import NavstarError
 from navstar.lab import holder, privileges
 from navstar.lab.demo import run_demo
 from navstar.lab.demolition import leftovers, take_down
+from navstar.lab.errors import NoSuchLab
 from navstar.lab.interrupts import Interrupted, interruptible
 from navstar.lab.laboratory import AtEnd, find_lab, leave_lab
 from navstar.lab.onlooker import Onlooker
@@ -32,8 +32,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-#: Exit codes, beside 0: a line does not hold; the command could not be carried out.
-DOES_NOT_HOLD, NOT_CARRIED_OUT = 1, 2
+PROGRAM = "navstar lab"
 
 _LOG_WIDTH = 120
 
@@ -48,13 +47,12 @@ Containers = Annotated[
 Prefix = Annotated[
     str, typer.Option("--prefix", help="Begins every name; labs of two stand apart.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Keep = Annotated[
     bool, typer.Option("--keep", help="Leave the lab up; `lab down` ends it.")
 ]
 
 
-@app.command()
+@app.command(epilog="Example: navstar lab run --agents 5 --json | jq .ok")
 def run(
     agents: Agents = DEFAULT_AGENTS,
     containers: Containers = DEFAULT_CONTAINERS,
@@ -76,7 +74,7 @@ def run(
         _tell(report, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Example: navstar lab up --agents 3 && navstar lab down")
 def up(
     agents: Agents = DEFAULT_AGENTS,
     containers: Containers = DEFAULT_CONTAINERS,
@@ -105,7 +103,7 @@ def up(
         console.print(f"end it:      navstar lab down --prefix {prefix}")
 
 
-@app.command()
+@app.command(epilog="Example: navstar lab check && echo every path answers")
 def check(prefix: Prefix = DEFAULT_PREFIX, *, as_json: AsJson = False) -> None:
     """Ping every path of a lab that is up. Exit 0 if every one answers."""
     with _errors_told("the lab stays up"):
@@ -125,22 +123,28 @@ def check(prefix: Prefix = DEFAULT_PREFIX, *, as_json: AsJson = False) -> None:
         _tell(report, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Example: navstar lab down --prefix nslab")
 def down(prefix: Prefix = DEFAULT_PREFIX, *, as_json: AsJson = False) -> None:
-    """End a lab, whoever left it: its processes, namespaces, links and files."""
+    """End a lab, whoever left it: its processes, namespaces, links and files.
+
+    Where there is none, nothing is done, and that is no error.
+    """
     with _errors_told():
         options = ["--json"] if as_json else []
-        holder.follow_into(prefix, ["lab", "down", "--prefix", prefix, *options])
-        record, known = take_down(prefix)
-        left = leftovers(record, known)
+        try:
+            holder.follow_into(prefix, ["lab", "down", "--prefix", prefix, *options])
+            record, known = take_down(prefix)
+        except NoSuchLab as none:
+            left, text = [], f"{none.problem}: there is nothing to do"
+        else:
+            left = leftovers(record, known)
+            text = f"lab {prefix} is down" + "".join(f"; left: {x}" for x in left)
         if as_json:
             typer.echo(json.dumps({"prefix": prefix, "left": left, "ok": not left}))
         else:
-            _console().print(
-                f"lab {prefix} is down" + "".join(f"; left: {x}" for x in left)
-            )
+            typer.echo(text)
         if left:
-            raise typer.Exit(DOES_NOT_HOLD)
+            raise typer.Exit(FAILED)
 
 
 def _again(command: str, topology: Topology, *options: str) -> list[str]:
@@ -167,7 +171,7 @@ def _tell(report: Report, *, as_json: bool) -> None:
     else:
         _console().print(report_table(report))
     if not report.ok:
-        raise typer.Exit(DOES_NOT_HOLD)
+        raise typer.Exit(FAILED)
 
 
 @contextmanager
@@ -180,18 +184,11 @@ def _errors_told(left: str = "nothing of the lab is left") -> Iterator[None]:
     try:
         yield
     except Interrupted as interrupt:
-        _end(f"ended by {interrupt}; {left}", 128 + interrupt.number)
+        code = 128 + interrupt.number
+        fail(f"ended by {interrupt}; {left}", program=PROGRAM, code=code)
     except NavstarError as error:
-        _end(str(error), NOT_CARRIED_OUT)
+        fail(str(error), program=PROGRAM)
     except NetlinkError as error:
-        _end(f"the kernel refuses: {error}", NOT_CARRIED_OUT)
+        fail(f"the kernel refuses: {error}", program=PROGRAM)
     except OSError as error:
-        _end(f"this host refuses: {error}", NOT_CARRIED_OUT)
-
-
-def _end(message: str, code: int) -> NoReturn:
-    Console(stderr=True, emoji=False).print(
-        f"[bold]navstar lab:[/] {escape(message)}", soft_wrap=True
-    )
-    sys.stderr.flush()
-    raise typer.Exit(code)
+        fail(f"this host refuses: {error}", program=PROGRAM)

@@ -152,7 +152,8 @@ def find_record(prefix: str) -> Record:
     """
     path = base_directory() / prefix
     if not path.is_dir():
-        raise NoSuchLab(f"no lab {prefix} is up", f"navstar lab up --prefix {prefix}")
+        way_out = f"bring one up: navstar lab up --prefix {prefix}"
+        raise NoSuchLab(f"no lab {prefix} is up", way_out)
     try:
         content = _read(path / "lab.json")
     except FileNotFoundError:

@@ -8,8 +8,9 @@ import os
 import pytest
 from typer.testing import CliRunner
 
+from navstar.cli_options import FAILED
 from navstar.lab import privileges
-from navstar.lab.cli import DOES_NOT_HOLD, NOT_CARRIED_OUT, app
+from navstar.lab.cli import app
 from navstar.lab.errors import MissingSystemPart
 from navstar.lab.laboratory import AtEnd, open_lab
 from navstar.lab.steps import reachability
@@ -22,17 +23,34 @@ def _call(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_ending_a_lab_that_is_not_there_says_so():
-    code, _, errors = _call("down", "--prefix", "none")
+    code, output, _ = _call("down", "--prefix", "none")
+    as_json = _call("down", "--prefix", "none", "--json")
 
-    assert code == NOT_CARRIED_OUT
-    assert "no lab none is up" in errors
+    assert code == 0
+    assert output == "no lab none is up: there is nothing to do\n"
+    assert as_json[0] == 0
+    assert json.loads(as_json[1]) == {"prefix": "none", "left": [], "ok": True}
+
+
+def test_checking_a_lab_that_is_not_there_fails_and_says_what_brings_one_up():
+    code, _, errors = _call("check", "--prefix", "none")
+
+    assert code == FAILED
+    assert errors == (
+        "navstar lab: no lab none is up\nbring one up: navstar lab up --prefix none\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "up", "check", "down"])
+def test_the_help_of_each_command_teaches_by_an_example(command):
+    assert f"Example: navstar lab {command}" in _call(command, "--help")[1]
 
 
 @pytest.mark.kernel
 def test_a_run_with_one_agent_is_refused_because_it_has_no_path_to_show(prefix):
     code, _, errors = _call("run", "--agents", "1", "--prefix", prefix)
 
-    assert code == NOT_CARRIED_OUT
+    assert code == FAILED
     assert "needs two" in errors
 
 
@@ -46,7 +64,7 @@ def test_a_check_of_a_lab_without_navstar_fails_line_by_line(prefix, monkeypatch
     down_code, down, _ = _call("down", "--prefix", prefix, "--json")
 
     report = json.loads(output)
-    assert code == DOES_NOT_HOLD
+    assert code == FAILED
     assert report["ok"] is False
     assert report["checks"][0]["figures"]["container_paths"] == 4
     assert down_code == 0
@@ -58,7 +76,7 @@ def test_a_lab_in_the_way_is_named_with_the_command_that_removes_it(prefix):
     with open_lab(Topology(prefix, size=2, containers=1)):
         code, _, errors = _call("run", "--agents", "2", "--prefix", prefix)
 
-    assert code == NOT_CARRIED_OUT
+    assert code == FAILED
     assert f"in use by process {os.getpid()}" in errors
     assert f"navstar lab down --prefix {prefix}" in errors
 
