@@ -47,7 +47,9 @@ kind = "file"
 path = "{directory}/allocation{number}.toml"
 poll_period = 0.05
 
+# Both agents are new, so neither can know a table from before.
 [reconcile]
+grace = 1.0
 audit_period = 2.0
 {reconcile}
 
