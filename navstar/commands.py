@@ -27,7 +27,8 @@ class Commands:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self._is_leaving = False
-        self._has_left = False
+        #: The reply to who let this agent leave, once it has left.
+        self._farewell: Reply | None = None
 
     async def answer(self, command: str, arguments: Mapping[str, object]) -> Reply:
         """Carry a command out.
@@ -40,9 +41,9 @@ class Commands:
         except OSError as error:
             raise ControlError(f"the kernel cannot be asked: {error}") from error
 
-    def after_reply(self) -> None:
-        """End the daemon once the operator knows that it has left."""
-        if self._has_left:
+    def after_reply(self, reply: Reply) -> None:
+        """End the daemon once the operator who let it leave knows that it has."""
+        if reply is self._farewell:
             self._agent.stop.set()
 
     async def _answer(self, command: str, arguments: Mapping[str, object]) -> Reply:
@@ -87,10 +88,11 @@ class Commands:
             raise ControlError("this agent is leaving already")
         self._is_leaving = True
         try:
-            return await self._say_goodbye()
+            self._farewell = await self._say_goodbye()
+            return self._farewell
         finally:
             # The kernel may have refused to be asked: then it can be tried again.
-            self._is_leaving = self._has_left
+            self._is_leaving = self._farewell is not None
 
     async def _say_goodbye(self) -> Reply:
         agent = self._agent
@@ -99,5 +101,4 @@ class Commands:
         is_heard = await wait_until_heard(agent.node, rng=agent.rng)
         reply = await self._down()
         await agent.node.leave()
-        self._has_left = True
         return {**reply, "withdrawn": withdrawn, "heard": is_heard}

@@ -37,8 +37,8 @@ class Handler(Protocol):
         """
         ...
 
-    def after_reply(self) -> None:
-        """The client has its answer, or has gone."""
+    def after_reply(self, reply: Reply) -> None:
+        """The client that asked has this reply of `answer`'s, or has gone."""
         ...
 
 
@@ -67,8 +67,6 @@ async def serve_control(
                 await _serve_client(client, handler)
             except trio.BrokenResourceError:
                 return  # It hung up; its loss.
-            finally:
-                handler.after_reply()
 
     try:
         async with trio.open_nursery() as nursery:
@@ -83,9 +81,15 @@ async def _serve_client(client: trio.SocketStream, handler: Handler) -> None:
         command, arguments = _parse(await _read_request(client))
         result = await handler.answer(command, arguments)
     except NavstarError as error:
-        answer: Reply = {"ok": False, "error": str(error)}
-    else:
-        answer = {"ok": True, "result": result}
+        await _send(client, {"ok": False, "error": str(error)})
+        return
+    try:
+        await _send(client, {"ok": True, "result": result})
+    finally:
+        handler.after_reply(result)
+
+
+async def _send(client: trio.SocketStream, answer: Reply) -> None:
     with trio.move_on_after(CLIENT_TIMEOUT):
         await client.send_all(json.dumps(answer).encode() + b"\n")
 

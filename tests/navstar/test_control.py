@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from navstar.commands import Commands
 from navstar.control import MAX_REQUEST, Reply, is_running, request
 from navstar.control_server import serve_control
 from navstar.errors import ControlError, NavstarError, NotRunning
@@ -20,7 +21,7 @@ class Parrot:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Mapping[str, object]]] = []
-        self.replies = 0
+        self.replies: list[Reply] = []
 
     async def answer(self, command: str, arguments: Mapping[str, object]) -> Reply:
         self.asked.append((command, arguments))
@@ -28,8 +29,8 @@ class Parrot:
             raise NavstarError("not today")
         return {"command": command, **arguments}
 
-    def after_reply(self) -> None:
-        self.replies += 1
+    def after_reply(self, reply: Reply) -> None:
+        self.replies.append(reply)
 
 
 @pytest.fixture
@@ -72,11 +73,61 @@ async def test_an_error_of_the_daemon_is_the_clients_error(path, parrot) -> None
         await ask(path, "fail")
 
 
-async def test_the_daemon_hears_when_the_reply_is_out(path: Path, parrot) -> None:
+async def test_the_daemon_hears_which_reply_is_out(path: Path, parrot) -> None:
     await ask(path, "status")
     await send(path, b"")
+    with pytest.raises(ControlError):
+        await ask(path, "fail")
+    await ask(path, "plan")
 
-    assert parrot.replies == 2
+    assert parrot.replies == [{"command": "status"}, {"command": "plan"}]
+
+
+async def test_a_client_that_does_not_take_its_reply_is_no_hindrance(
+    path: Path, nursery, autojump_clock
+) -> None:
+    is_over = trio.Event()
+
+    class Verbose(Parrot):
+        async def answer(self, command: str, arguments: Mapping[str, object]) -> Reply:
+            await super().answer(command, arguments)
+            return {"text": "x" * 50_000_000}
+
+        def after_reply(self, reply: Reply) -> None:
+            is_over.set()
+
+    await nursery.start(serve_control, path, Verbose())
+    stream = await trio.open_unix_socket(str(path))
+    async with stream:
+        await stream.send_all(b'{"command": "status"}\n')
+        with trio.fail_after(20):
+            await is_over.wait()
+
+
+async def test_who_leaves_has_the_answer_before_the_daemon_ends_for_others() -> None:
+    class Leaving(Commands):
+        async def _answer(self, command: str, arguments: Mapping[str, object]) -> Reply:
+            if command == "status":
+                return {"state": "down"}
+            return await super()._answer(command, arguments)
+
+        async def _say_goodbye(self) -> Reply:
+            return {"withdrawn": 2}
+
+    class StoppableAgent:
+        def __init__(self) -> None:
+            self.stop = trio.Event()
+
+    agent = StoppableAgent()
+    commands = Leaving(agent)  # type: ignore[arg-type]
+    farewell = await commands.answer("down", {"leave": True})
+    other = await commands.answer("status", {})
+
+    commands.after_reply(other)
+    commands.after_reply(dict(farewell))
+    assert not agent.stop.is_set()
+    commands.after_reply(farewell)
+    assert agent.stop.is_set()
 
 
 async def test_only_the_owner_may_open_the_socket(path: Path, parrot: Parrot) -> None:
