@@ -64,6 +64,8 @@ class Commands:
                 return await explain_json(agent, address)
             case "down", {"leave": True}:
                 return await self._leave()
+            case "down", {"leave": leave} if leave is not False:
+                raise ControlError(f"leave: should be true or false, not {leave!r}")
             case "down", {}:
                 return await self._down()
             case "up", {}:

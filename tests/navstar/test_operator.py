@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from navstar.errors import ControlError
 from tests.navstar.daemons import Daemon, start, two_agents, until
 
 pytestmark = pytest.mark.kernel
@@ -40,6 +41,17 @@ def test_a_foreign_device_in_the_way_is_wrong_until_it_is_gone(agents) -> None:
     mended = first.navstar("status", "--config", str(first.config), "--json")
     assert mended.returncode == 0
     assert json.loads(mended.stdout)["problems"] == []
+
+
+def test_leaving_is_asked_for_clearly_or_not_at_all(agents) -> None:
+    start(*agents)
+    first, _ = agents
+    before = first.rows()
+
+    with pytest.raises(ControlError, match="should be true or false, not 'yes'"):
+        first.ask("down", leave="yes")
+
+    assert first.rows() == before
 
 
 def test_up_says_that_the_daemon_is_reconciling(agents) -> None:
