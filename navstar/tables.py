@@ -211,12 +211,18 @@ def family_of(row: Row) -> int | None:
             return row.subnet.version
 
 
+#: What a field is called in JSON where it has another name there: `agent` is, next to
+#: a row, the name of the agent that the row leads to.
+_JSON_NAMES = {"agent": "destination"}
+
+
 def row_json(row: Row) -> dict[str, str | int | bool]:
     """The row for `--json`: its kind and its fields, addresses as text."""
     shown: dict[str, str | int | bool] = {"kind": type(row).__name__.lower()}
     for field in fields(row):
         value = getattr(row, field.name)
-        shown[field.name] = value if isinstance(value, str | int) else str(value)
+        name = _JSON_NAMES.get(field.name, field.name)
+        shown[name] = value if isinstance(value, str | int) else str(value)
     return shown
 
 
