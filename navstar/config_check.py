@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lashup import ConfigError
-from navstar.config import FileSource, load_config
+from navstar.config import Config, FileSource, load_config
 from navstar.daemon import node_config
 from navstar.errors import Problem, Unusable
+from navstar.preflight import host_problems, host_warnings, lacks_address
 from navstar.sources.file import read_file
 from navstar.sources.opening import open_source
 
@@ -70,6 +71,16 @@ format = "console"                # or "json"
 """
 
 
+def find_warnings(path: Path) -> Iterator[Problem]:
+    """What works, and should be otherwise. Nothing for a file that has problems."""
+    try:
+        config = load_config(path)
+    except Unusable:
+        return
+    for warning in host_warnings(config):
+        yield Problem(f"{path}: {warning.field}", warning.problem)
+
+
 def find_problems(path: Path) -> Iterator[Problem]:
     """Everything that can be found wrong without starting the daemon."""
     try:
@@ -84,11 +95,26 @@ def find_problems(path: Path) -> Iterator[Problem]:
         yield from _named(error)
     except ConfigError as error:
         yield Problem(f"{path}: lashup.{error.field}", error.problem)
+    for problem in host_problems(config):
+        yield Problem(f"{path}: {problem.field}", problem.problem)
     if isinstance(config.source, FileSource):
-        try:
-            read_file(config.source.path)
-        except Unusable as error:
-            yield from _named(error)
+        yield from _allocation_problems(path, config, config.source.path)
+
+
+def _allocation_problems(
+    path: Path, config: Config, allocation_path: Path
+) -> Iterator[Problem]:
+    try:
+        allocation = read_file(allocation_path)
+    except Unusable as error:
+        yield from _named(error)
+        return
+    if lacks_address(config) and allocation.agent_ip is None:
+        yield Problem(
+            f"{path}: overlay.agent_ip",
+            "is missing: lashup is bound to loopback, so nothing else tells where this "
+            "agent's VXLAN packets leave from, and 'navstar run' would wait for it",
+        )
 
 
 def _named(error: Unusable) -> Iterator[Problem]:

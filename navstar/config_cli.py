@@ -17,17 +17,21 @@ config_app = typer.Typer(
 def check(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     """Name every problem of the file, its key files and its allocation file.
 
-    Nothing is started or changed. Exit code 1 if there is any problem.
+    Nothing is started or changed. Exit code 1 if there is any problem; warnings alone
+    are exit code 0.
     """
-    from navstar.config_check import find_problems
+    from navstar.config_check import find_problems, find_warnings
 
-    problems = [str(problem) for problem in find_problems(config_path(config))]
+    path = config_path(config)
+    problems = [str(problem) for problem in find_problems(path)]
+    warnings = [str(warning) for warning in find_warnings(path)]
     if as_json:
-        print_json({"ok": not problems, "problems": problems})
+        answer = {"ok": not problems, "problems": problems, "warnings": warnings}
+        print_json(answer)
     else:
-        typer.echo(
-            "\n".join(problems) if problems else f"{config_path(config)} is all right."
-        )
+        verdict = [] if problems else [f"{path} is all right."]
+        lines = [*problems, *(f"warning: {one}" for one in warnings), *verdict]
+        typer.echo("\n".join(lines))
     if problems:
         raise typer.Exit(FAILED)
 

@@ -20,6 +20,7 @@ from navstar.commands import Commands
 from navstar.config import Config, load_keys
 from navstar.control_server import refuse_if_served, serve_control
 from navstar.errors import Unusable
+from navstar.preflight import host_problems, host_warnings
 from navstar.reload import compare, merged
 from navstar.schedule import Cause
 from navstar.status import address_text
@@ -40,11 +41,16 @@ async def run_daemon(
         log: Of the daemon.
 
     Raises:
-        Unusable: A key file, or a file of the source, cannot be used.
+        Unusable: This host, a key file, or a file of the source, cannot be used.
         ControlError: The control socket is taken.
         ConfigError: An address cannot be bound.
         StorageError: The data directory cannot be used; another process has it.
     """
+    problems = tuple(host_problems(config))
+    if problems:
+        raise Unusable("configuration", problems)
+    for warning in host_warnings(config):
+        log.warning("configuration", what=str(warning))
     refuse_if_served(config.control.socket)
     rng = random.Random()
     watcher = supervisor()

@@ -29,6 +29,9 @@ bind = ["127.0.0.1:0"]
 kind = "file"
 path = "DIR/allocation.toml"
 
+[overlay]
+agent_ip = "10.0.0.1"
+
 [control]
 socket = "DIR/navstar.sock"
 """
@@ -117,6 +120,15 @@ def test_a_right_configuration_is_all_right(config: Path) -> None:
     assert "all right" in checked.stdout
 
 
+def test_on_loopback_alone_the_agents_address_must_be_named(config: Path) -> None:
+    config.write_text(config.read_text().replace('agent_ip = "10.0.0.1"', ""))
+
+    checked = navstar("config", "check", "--config", config)
+
+    assert checked.returncode == 1
+    assert "overlay.agent_ip: is missing" in checked.stdout
+
+
 def test_every_problem_of_configuration_and_allocation_is_named(
     config: Path, tmp_path: Path
 ) -> None:
@@ -139,14 +151,26 @@ def test_every_problem_of_configuration_and_allocation_is_named(
         ("[node]", "[nodes]", "node: is missing"),
         ("127.0.0.1:0", "127.0.0.1", "lashup.bind[0]"),
         ("127.0.0.1:0", "192.0.2.1:1", "key_files"),
+        ("DIR/navstar.sock", "DIR", "control.socket"),
+        ("DIR/navstar.sock", "DIR/allocation.toml", "control.socket"),
+        ("DIR/data", "DIR/allocation.toml", "node.data_dir"),
     ],
 )
 def test_a_daemon_with_a_wrong_configuration_says_so_and_ends(
     config: Path, before: str, after: str, says: str
 ) -> None:
-    config.write_text(config.read_text().replace(before, after))
+    here = str(config.parent)
+    before, after = before.replace("DIR", here), after.replace("DIR", here)
+    config.write_text(config.read_text().replace(f'"{before}"', f'"{after}"', 1))
+    if before.startswith("["):
+        config.write_text(config.read_text().replace(before, after))
 
+    checked = navstar("config", "check", "--config", config)
     ended = navstar("run", "--config", config)
+
+    assert checked.returncode == 1
+    assert says in checked.stdout
+    assert not (config.parent / "data").exists()
 
     assert ended.returncode == 1
     assert says in ended.stderr
