@@ -1,0 +1,208 @@
+"""Nodes on real sockets of this machine: killed, started at once, and at rest."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
+from statistics import median
+from typing import IO
+
+import anyio
+
+from benchmarks.row import Case, Effort, Row, percentile_99
+from benchmarks.simulated import cluster_of
+from lashup import NodeConfig, RunningNode, open_node
+from lashup.machine import Address
+from lashup.membership import LAN, Failed, Liveness
+from simulations.traffic import Traffic
+
+_TIMEOUT = 120.0
+
+
+def _live(node: RunningNode) -> int:
+    return sum(member.liveness is Liveness.ALIVE for member in node.members())
+
+
+def _config(name: str, *seeds: Address, wires: int) -> NodeConfig:
+    membership = replace(LAN, tripwires=wires)
+    return NodeConfig(name=name, seeds=seeds, membership=membership)
+
+
+def measure_process(effort: Effort) -> list[Case]:
+    """Processes of a cluster are killed, one after the other."""
+    kills = 4 if effort is Effort.QUICK else 20
+    cases = []
+    for what, wires, goal, p99_goal in (
+        ("UDP alone", 0, 0.6, 1.2),
+        ("with tripwires", 3, 0.1, math.inf),
+    ):
+        times = anyio.run(_kill_some, kills, wires)
+        value, p99 = median(times), percentile_99(times)
+        name = f"{what}, n = 8, {kills} kills"
+        cases.append(Case(name, value, value <= goal and p99 <= p99_goal, p99=p99))
+    return cases
+
+
+async def _kill_some(kills: int, wires: int) -> list[float]:
+    times: list[float] = []
+    async with open_node(_config("watcher", wires=wires)) as watcher:
+        while len(times) < kills:
+            with _children(7, watcher.address, wires=wires) as children:
+                with anyio.fail_after(_TIMEOUT):
+                    await watcher.wait_until(lambda: _live(watcher) == 8)
+                await anyio.sleep(3.0)
+                for child in children[:4]:
+                    times.append(await _kill(child, watcher))
+                    await anyio.sleep(1.0 + 0.13 * len(times) % 1)
+            with anyio.fail_after(_TIMEOUT):
+                await watcher.wait_until(lambda: _live(watcher) == 1)
+    return times[:kills]
+
+
+async def _kill(child: subprocess.Popen[str], watcher: RunningNode) -> float:
+    async with watcher.events() as events:
+        began = anyio.current_time()
+        child.kill()
+        with anyio.fail_after(_TIMEOUT):
+            async for event in events:
+                if isinstance(event, Failed):
+                    break
+        return anyio.current_time() - began
+
+
+@contextmanager
+def _children(
+    count: int, seed: Address, *, wires: int, rest: float = 0.0
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """Nodes in processes of their own."""
+    where = (seed[0], str(seed[1]), str(wires), str(rest))
+    children = [
+        subprocess.Popen(  # noqa: S603  # ourselves
+            [sys.executable, "-m", "benchmarks.one_node", f"n{number}", *where],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(count)
+    ]
+    try:
+        yield children
+    finally:
+        for child in children:
+            child.kill()
+            child.communicate()
+
+
+def measure_join(effort: Effort) -> list[Case]:
+    """All nodes start at once in one process and know one seed."""
+    sizes = ((5, 1.0), (20, 1.0)) if effort is Effort.QUICK else (
+        (5, 1.0), (20, 1.0), (50, 1.0), (100, 2.0), (200, 4.0)
+    )  # fmt: skip
+    repeats = 1 if effort is Effort.QUICK else 5
+    cases = []
+    for nodes, goal in sizes:
+        times = [anyio.run(_join, nodes) for _ in range(repeats)]
+        value = median(times)
+        cases.append(Case(f"n = {nodes}", value, value <= goal, p99=max(times)))
+    return cases
+
+
+async def _join(nodes: int) -> float:
+    async with AsyncExitStack() as stack:
+        seed = await stack.enter_async_context(open_node(_config("seed", wires=0)))
+        running = [seed]
+        began = time.perf_counter()
+        for number in range(nodes - 1):
+            config = _config(f"n{number}", seed.address, wires=0)
+            running.append(await stack.enter_async_context(open_node(config)))
+        with anyio.fail_after(_TIMEOUT):
+            for node in running:
+                await node.wait_until(lambda node=node: _live(node) == nodes)  # type: ignore[misc]
+        return time.perf_counter() - began
+
+
+def measure_rest(effort: Effort) -> list[Case]:
+    """Processes that do nothing but be members."""
+    nodes, seconds = (6, 5.0) if effort is Effort.QUICK else (20, 60.0)
+    found = anyio.run(_rest, nodes, seconds)
+    names = ("sent", "bytes/s", 500.0), ("CPU", "ms/s", 1.0), ("resident", "MB", 50.0)
+    return [
+        Case(f"{what}, n = {nodes}", value, value <= goal, unit=unit)
+        for (what, unit, goal), value in zip(names, found, strict=True)
+    ]
+
+
+async def _rest(nodes: int, seconds: float) -> tuple[float, float, float]:
+    async with open_node(_config("watcher", wires=3)) as watcher:
+        count = nodes - 1
+        with _children(count, watcher.address, wires=3, rest=seconds) as children:
+            with anyio.fail_after(_TIMEOUT):
+                await watcher.wait_until(lambda: _live(watcher) == nodes)
+            lines = [await anyio.to_thread.run_sync(_line, c.stdout) for c in children]
+    figures = [[float(word) for word in line.split()] for line in lines]
+    sent, cpu, resident = (median(column) for column in zip(*figures, strict=True))
+    return sent, cpu, resident
+
+
+def _line(stream: IO[str] | None) -> str:
+    assert stream is not None  # noqa: S101
+    return stream.readline()
+
+
+def measure_rest_scale(effort: Effort) -> list[Case]:
+    """UDP payload that a node sends at rest, by size of the cluster; simulated."""
+    sizes = (100, 300) if effort is Effort.QUICK else (100, 1_000)
+    cases, least = [], 0.0
+    for nodes in sizes:
+        cluster = cluster_of(nodes, seed=1)
+        traffic = Traffic(cluster.world)
+        cluster.run_for(20.0)
+        sent = {str(name): value for name, value in traffic.metrics().items()}
+        value = float(sent["bytes_per_node_s"])
+        least = least or value
+        cases.append(Case(f"n = {nodes:,}", value, value <= 1.5 * least))
+    return cases
+
+
+PROCESS = Row(
+    name="detect-process",
+    what="a process killed, its host alive: known to another, real sockets",
+    unit="s",
+    goal="UDP alone median ≤ 0.6, p99 ≤ 1.2; with tripwires ≤ 0.1",
+    peer="the original 0.02-0.07 (its TCP connections break)",
+    measure=measure_process,
+)
+
+JOIN = Row(
+    name="join-storm",
+    what="n nodes started at once with one seed: all see all; real sockets, one "
+    "process (p99: the worst)",
+    unit="s",
+    goal="≤ 1 to n = 50, ≤ 2 at 100, ≤ 4 at 200",
+    peer="the original 12-67 at n = 5-20; serf 0.22 / 0.67 / 1.4 at 5 / 20 / 50; "
+    "Python's best SWIM library 0.13 / 1.1 / 3.8 / 61 at 5 / 20 / 50 / 100",
+    measure=measure_join,
+)
+
+REST = Row(
+    name="rest",
+    what="a node at rest, a process each, real sockets",
+    unit="see the case",
+    goal="≤ 500 bytes/s, ≤ 1 ms CPU/s, ≤ 50 MB",
+    peer="serf at n = 20: 402 bytes/s, 2.3 ms CPU/s, 15 MB; the original: 2,770 "
+    "bytes/s, 5.7 ms CPU/s, 51 MB",
+    measure=measure_rest,
+)
+
+REST_SCALE = Row(
+    name="rest-scale",
+    what="UDP payload that a node sends at rest, by size of the cluster, simulated",
+    unit="bytes/s",
+    goal="within 1.5 times that of n = 100",
+    peer="constant: SWIM's promise",
+    measure=measure_rest_scale,
+)
