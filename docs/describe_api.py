@@ -27,6 +27,7 @@ def running_a_node() -> str:
         _object("node.kv", Table, without=("made_visible", "notify", "close")),
         _settings(lashup.MembershipConfig),
         _settings(lashup.Limits),
+        _function("idle_directory", lashup.idle_directory),
     )
 
 

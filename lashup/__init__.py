@@ -55,6 +55,7 @@ from lashup.membership import (
 from lashup.multicast import Delivered
 from lashup.runtime.agent import RunningNode, open_node
 from lashup.runtime.broadcast import Missed
+from lashup.runtime.directory_lock import idle_directory
 
 _ROOT = MapField()
 
@@ -117,6 +118,7 @@ __all__ = (
     "counter",
     "disable_wins_flag",
     "enable_wins_flag",
+    "idle_directory",
     "map_field",
     "multi_value_register",
     "open_node",

@@ -7,6 +7,7 @@ the daemon carries no tables around.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +22,8 @@ from navstar.cli_options import (
     LogAsJson,
     Socket,
     ask,
+    control_socket,
+    data_directory,
     fail,
     load,
     print_json,
@@ -60,6 +63,30 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(config_app, name="config")
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001  as typer calls it
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"navstar {version('lashup')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Print the version, and nothing else.",
+        ),
+    ] = False,
+) -> None:
+    """Overlay networks: containers on any host reach each other by their own IP."""
 
 
 @app.command(epilog="Example: navstar run --config /etc/navstar/navstar.toml")
@@ -162,14 +189,15 @@ def down(
     """Take everything of ours out of the kernel, and nothing else.
 
     With a running daemon it stops reconciling first; 'navstar up' resumes. Without
-    one the rows are removed directly. Rows that do not bear our mark stay.
+    one, which the data directory's lock tells, the rows are removed directly. Rows
+    that do not bear our mark stay.
     """
     try:
         answer = ask("down", socket, config, leave=leave)
     except NotRunning:
         if leave:
             raise
-        answer = _remove_directly()
+        answer = _remove_directly(socket, config)
     if as_json:
         print_json(answer)
     else:
@@ -209,13 +237,21 @@ def lab() -> None:
     """A cluster on this machine: agents as network namespaces, real daemons."""
 
 
-def _remove_directly() -> Reply:
+def _remove_directly(socket: Path | None, config: Path | None) -> Reply:
+    """Do without the daemon what it would do; not beneath one that still runs."""
+    from lashup import StorageError, idle_directory
     from navstar.overlay_backend import Kernel
     from navstar.removal import remove_everything
     from navstar.status import removed_json
 
-    with Kernel() as kernel:
-        return removed_json(remove_everything(kernel))
+    try:
+        with idle_directory(data_directory(config)), Kernel() as kernel:
+            return removed_json(remove_everything(kernel))
+    except StorageError as error:
+        raise ControlError(
+            f"{error}, but nobody answers at {control_socket(socket, config)}; "
+            "name its socket with --socket or its file with --config, or end it first"
+        ) from error
 
 
 def main() -> None:

@@ -28,10 +28,20 @@ ConfigFile = Annotated[
         help="The daemon's TOML file; default /etc/navstar/navstar.toml.",
     ),
 ]
+
+
+def _named(path: Path | None) -> Path | None:
+    """Refuse an empty path, which pathlib takes for the current directory."""
+    if path == Path():
+        raise typer.BadParameter("should be the path of a socket")
+    return path
+
+
 Socket = Annotated[
     Path | None,
     typer.Option(
         "--socket",
+        callback=_named,
         envvar="NAVSTAR_SOCKET",
         help="The daemon's control socket; default: the one that the file names.",
     ),
@@ -97,6 +107,15 @@ def control_socket(socket: Path | None, config: Path | None) -> Path:
     from navstar.config import DEFAULT_SOCKET
 
     return DEFAULT_SOCKET
+
+
+def data_directory(config: Path | None) -> Path:
+    """That of the file that was named, or of the usual file, or the usual one."""
+    if config is not None or config_path(None).exists():
+        return load(config).node.data_dir
+    from navstar.config import DEFAULT_DATA_DIR
+
+    return DEFAULT_DATA_DIR
 
 
 def ask(

@@ -22,6 +22,7 @@ from navstar.fields import Duration, HostPort, Ip, PeerPort, Port, Section, prob
 
 DEFAULT_CONFIG = Path("/etc/navstar/navstar.toml")
 DEFAULT_SOCKET = Path("/run/navstar/navstar.sock")
+DEFAULT_DATA_DIR = Path("/var/lib/navstar")
 
 #: A lashup key: AES-256.
 KEY_BYTES = 32
@@ -54,7 +55,7 @@ class NodeSection(Section):
     """Who this agent is."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
-    data_dir: FilePath = Path("/var/lib/navstar")
+    data_dir: FilePath = DEFAULT_DATA_DIR
 
 
 class LashupSection(Section):

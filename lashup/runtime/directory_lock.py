@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lashup.errors import StorageError
@@ -40,16 +42,53 @@ def lock_directory(directory: Path) -> int:
         os.ftruncate(taken, 0)
         os.write(taken, f"{os.getpid()}\n".encode())
     except BlockingIOError:
-        holder = os.read(taken, 32).decode(errors="replace").strip()
+        holder = _holder(taken)
         os.close(taken)
         raise StorageError(
-            f"{directory}: in use by the running process {holder or 'unknown'}. "
+            f"{directory}: in use by the running process {holder}. "
             "Stop that one, or give this node a directory of its own"
         ) from None
     except OSError as error:
         os.close(taken)
         raise _unusable(lock, error) from error
     return taken
+
+
+@contextmanager
+def idle_directory(directory: Path) -> Iterator[None]:
+    """Make sure that no node has a data directory, and keep nodes out meanwhile.
+
+    For who tidies up behind a node and must not do so beneath a running one. Nothing
+    is written; a directory that is not there, or that no node ever had, is idle.
+
+    Raises:
+        StorageError: A node has it; its process is named. Or it cannot be known.
+    """
+    lock = directory / LOCK
+    try:
+        taken = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        yield
+        return
+    except OSError as error:
+        raise StorageError(f"{lock}: cannot be opened: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(taken, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _holder(taken)
+            raise StorageError(
+                f"{directory}: in use by the running process {holder}"
+            ) from None
+        except OSError as error:
+            raise StorageError(f"{lock}: cannot be locked: {error.strerror}") from error
+        yield
+    finally:
+        os.close(taken)
+
+
+def _holder(lock: int) -> str:
+    return os.read(lock, 32).decode(errors="replace").strip() or "unknown"
 
 
 def _unusable(lock: Path, error: OSError) -> StorageError:

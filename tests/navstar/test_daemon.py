@@ -353,6 +353,23 @@ def test_down_works_without_a_daemon(pair) -> None:
     assert "lookup 42" not in first.run("ip rule")
 
 
+def test_down_takes_nothing_away_beneath_a_daemon_that_it_does_not_reach(
+    standing,
+) -> None:
+    first, _ = standing
+    assert first.process is not None
+    before, written = first.kernel(), writes(first)
+    elsewhere = ("--socket", str(first.directory / "none.sock"))
+
+    refused = first.navstar("down", *elsewhere, "--config", str(first.config))
+
+    assert refused.returncode == 1
+    assert f"process {first.process.pid}, but nobody answers at" in refused.stderr
+    assert "--socket" in refused.stderr
+    assert first.kernel() == before
+    assert writes(first) == written
+
+
 def test_who_leaves_for_good_is_gone_everywhere_when_the_command_returns(pair) -> None:
     first, second = pair
 
