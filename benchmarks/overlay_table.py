@@ -6,6 +6,7 @@ import random
 from ipaddress import IPv4Address
 
 from lashup.crdt import Delta, MapField
+from lashup.crdt.register import Assign
 from lashup.kv.store import Store
 
 KEY = ("navstar", "overlay", "9.0.0.0/8")
@@ -25,7 +26,7 @@ class Agent:
     def __init__(self, number: int, *, store: Store | None = None) -> None:
         self.field = f"{IPv4Address('44.128.0.1') + number}/12"
         self.node = f"{number:032x}"
-        self._number = number
+        self.number = number
         self._store = store or Store(
             hash_key=b"benchmark", rng=random.Random(number + 1)
         )
@@ -33,14 +34,18 @@ class Agent:
 
     def write(self) -> Delta:
         """The delta of one more write, as it goes to the others."""
-        self._writes += 1
-        where = MapField().map_field(self.field).register(self.node)
-        write = self._store.write(KEY, [where.assign(self._line())], wall=WALL)
+        write = self._store.write(KEY, [self.operation()], wall=WALL)
         self._store.commit(write)
         return write.delta
 
+    def operation(self) -> Assign:
+        """One more write, for whoever is to make it."""
+        self._writes += 1
+        where = MapField().map_field(self.field).register(self.node)
+        return where.assign(self._line())
+
     def _line(self) -> dict[str, object]:
-        number = self._number
+        number = self.number
         mac = f"70b3d5{self._writes % 256:02x}{number % 65536:04x}"
         return {
             "mac": ":".join(mac[at : at + 2] for at in range(0, 12, 2)),
