@@ -54,7 +54,7 @@ def parse_host_port(text: object) -> tuple[str, int]:
     if not colon or (":" in host and not host.startswith("[")):
         raise ValueError('should have a port, as in "10.0.0.1:7947", "[fd00::1]:7947"')
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ValueError(f"port {port!r} should be a number from 0 to 65535")
+        raise ValueError("should have a port from 0 to 65535")
     bracketed = host.startswith("[") and host.endswith("]")
     return str(_ip(host[1:-1] if bracketed else host)), int(port)
 
@@ -143,17 +143,33 @@ def _problem(found: ErrorDetails, names: set[str], tags: Container[str]) -> Prob
     match found["type"]:
         case "missing":
             return Problem(field, "is missing")
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return Problem(field, f"should be a table of fields, not {_kind(value)}")
         case "union_tag_not_found":
             return Problem(f"{field}.kind", "is missing")
         case "union_tag_invalid":
             kinds = found["ctx"]["expected_tags"]
             return Problem(f"{field}.kind", f"should be one of {kinds}")
         case "extra_forbidden":
-            near = difflib.get_close_matches(str(found["loc"][-1]), names, n=1)
+            name = str(found["loc"][-1])
+            if name in names:
+                return Problem(field, "is not a field of this section")
+            near = difflib.get_close_matches(name, names, n=1)
             hint = f" (is {near[0]!r} meant?)" if near else ""
             return Problem(field, f"is not a known field{hint}")
         case _:
             return Problem(field, _message(found["msg"], value))
+
+
+def _kind(value: object) -> str:
+    """What a value is to somebody who writes TOML or JSON."""
+    match value:
+        case list() | tuple():
+            return "a list"
+        case str() | int() | float():
+            return repr(value)
+        case _:
+            return "nothing"
 
 
 def _message(text: str, value: object) -> str:

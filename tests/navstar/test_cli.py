@@ -238,3 +238,14 @@ def test_a_failure_is_an_object_for_scripts_and_text_for_people(
 
 def test_the_help_of_run_tells_what_json_means_there() -> None:
     assert "Log lines on stderr are JSON" in navstar("run", "--help").stdout
+
+
+def test_the_version_is_told() -> None:
+    shown = navstar("--version")
+
+    assert shown.returncode == 0
+    assert shown.stdout.startswith("navstar 0.")
+
+
+def test_an_empty_socket_is_not_understood() -> None:
+    assert navstar("status", "--socket", "").returncode == 2

@@ -73,7 +73,7 @@ def test_every_problem_is_named_by_its_path_at_once(written) -> None:
     for field in (
         "node.name: is missing",
         "lashup.bind[0]: should have a port",
-        "lashup.bind[1]: port '99999'",
+        "lashup.bind[1]: should have a port from 0 to 65535, not",
         "source.period: is not a known field",
         "reconcile.audit_period: should be greater than 0, not -1",
         "reconcile.coalesc: is not a known field (is 'coalesce' meant?)",
