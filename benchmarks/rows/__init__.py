@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.row import Row
 from benchmarks.rows import (
     bootstrap,
+    cluster_rows,
     coming_back,
     detection,
     differences,
@@ -40,6 +41,8 @@ ROWS: dict[str, Row] = {
         kernel_rows.PROGRAM,
         kernel_rows.AUDIT,
         kernel_rows.CHANGE_TO_ROW,
+        cluster_rows.PUBLISH_TO_ALL,
+        cluster_rows.DAEMON_REST,
         repair.ROW,
         detection.SILENT,
         running_nodes.PROCESS,
