@@ -21,7 +21,9 @@ from lashup.membership.events import (
     RiderHeard,
     Suspected,
 )
+from lashup.membership.link_faults import LinkFault
 from lashup.membership.member import Liveness, Member
+from lashup.membership.reachability import Reach, Reachability
 from lashup.membership.record import NodeRecord, record_untrusted
 from lashup.membership.swim import Swim
 
@@ -36,11 +38,14 @@ __all__ = (
     "Failed",
     "Joined",
     "Left",
+    "LinkFault",
     "Liveness",
     "Member",
     "MemberEvent",
     "MembershipConfig",
     "NodeRecord",
+    "Reach",
+    "Reachability",
     "Reaped",
     "Remember",
     "Returned",

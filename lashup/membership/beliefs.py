@@ -75,8 +75,9 @@ class Beliefs:
         #: When the table last changed, and how many beliefs have taken effect.
         self.news_at = now
         self.news = 0
-        #: Of these, those that say of a live member that it is down.
-        self.losses = 0
+        #: Of these, those that all should know at once: that a member is down, or
+        #: says something else of itself.
+        self.urgent = 0
         self.refutations = 0
         self.accusations = 0
         #: Members that this node gave up on the word of witnesses.
@@ -182,6 +183,7 @@ class Beliefs:
         incarnation = self.me.incarnation + 1
         record = replace(self.me, tags=tags, incarnation=incarnation)
         self._utter_own(record, Liveness.ALIVE, now=now)
+        self.urgent += 1
         self._events.append(Changed(self._own()))
 
     def leave(self, *, now: float) -> None:
@@ -219,8 +221,8 @@ class Beliefs:
         self.updates.put(member.id, belief.encode())
         self.news += 1
         self.news_at = now
-        if liveness is Liveness.DOWN and known is not None and known.liveness.is_live:
-            self.losses += 1
+        if known is not None and known.liveness.is_live:
+            self.urgent += liveness is Liveness.DOWN or known.tags != record.tags
         self._time_out(belief, known, now=now)
         self._events += events_of(member, known=known)
         if known is None or known.addresses != record.addresses:

@@ -36,6 +36,9 @@ from lashup.wire.readers import (
 RIDER_LIMIT = 128
 _RIDER_SIZES = range(RIDER_LIMIT + 1)
 
+#: Broken links that one list has room for.
+LINKS_LIMIT = 32
+
 #: Milliseconds that a helper may be asked to wait, at most.
 _PATIENCE_LIMIT = 600_000
 
@@ -53,6 +56,7 @@ class Kind(enum.IntEnum):
     WANT = 8
     BELIEFS = 9
     OBITUARY = 10
+    LINKS = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +164,40 @@ class Obituary:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Live members that one member does not hear, though others do.
+
+    Attributes:
+        observer: Who does not hear them; not always the sender.
+        epoch: Its life.
+        number: Rises with each list of that life.
+        targets: Whom it does not hear. None: all links are well again.
+    """
+
+    observer: NodeId
+    epoch: int
+    number: int
+    targets: tuple[NodeId, ...]
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """The greater one is the later word of its observer."""
+        return (self.epoch, self.number)
+
+
 Message: TypeAlias = (
-    Ping | Ack | PingRequest | Nack | Gossip | Ask | Answer | Want | Beliefs | Obituary
+    Ping
+    | Ack
+    | PingRequest
+    | Nack
+    | Gossip
+    | Ask
+    | Answer
+    | Want
+    | Beliefs
+    | Obituary
+    | Links
 )
 
 #: A message and where it is to go.
@@ -227,6 +263,8 @@ def _body(message: Message) -> tuple[int, int, list[object]]:
             return Kind.BELIEFS, 0, [[belief.encode() for belief in beliefs]]
         case Obituary(node, epoch):
             return Kind.OBITUARY, 0, [node, epoch]
+        case Links(observer, epoch, number, targets):
+            return Kind.LINKS, 0, [observer, epoch, number, targets]
 
 
 def packet_untrusted(payload: bytes, *, known: Container[bytes]) -> Packet | None:
@@ -249,7 +287,7 @@ def packet_untrusted(payload: bytes, *, known: Container[bytes]) -> Packet | Non
         table_hash=natural_untrusted(fields[5]),
         rider=bytes_untrusted(fields[6], _RIDER_SIZES),
     )
-    if not Kind.PING <= kind <= Kind.OBITUARY:
+    if not Kind.PING <= kind <= Kind.LINKS:
         return None
     message, encoded = _message_untrusted(Kind(kind), seq, fields[8:])
     record = None if encoded is None else record_untrusted(encoded)
@@ -298,8 +336,24 @@ def _message_untrusted(
         case Kind.OBITUARY, [node, epoch, *_]:
             life = natural_untrusted(epoch, below=COUNTER_LIMIT)
             return Obituary(node_id_untrusted(node), life), None
+        case Kind.LINKS, [observer, epoch, number, targets, *_]:
+            return _links_untrusted(observer, epoch, number, targets), None
         case _:
             raise MalformedDatagram(f"a {kind.name} with {len(body)} fields")
+
+
+def _links_untrusted(
+    observer: object, epoch: object, number: object, targets: object
+) -> Links:
+    told = fields_untrusted(targets, 0)
+    if len(told) > LINKS_LIMIT:
+        raise MalformedDatagram(f"{len(told)} broken links in one list")
+    return Links(
+        node_id_untrusted(observer),
+        natural_untrusted(epoch, below=COUNTER_LIMIT),
+        natural_untrusted(number, below=COUNTER_LIMIT),
+        tuple(map(node_id_untrusted, told)),
+    )
 
 
 def _optional_untrusted(value: object) -> bytes | None:

@@ -52,7 +52,7 @@ class Piggyback:
         self._gossip_at = NEVER
         self._gossiped_at = -NEVER
         self._news_gossiped = 0
-        self._losses_gossiped = 0
+        self._urgent_gossiped = 0
 
     @property
     def rider(self) -> bytes:
@@ -112,14 +112,14 @@ class Piggyback:
         return sends
 
     def _fanout(self) -> int:
-        """How many this round goes to: a loss should be known to all in one go.
+        """How many this round goes to: what is urgent should reach all in one go.
 
         Where everybody who hears something tells f others, once, all but a share of
         e**-f hear of it: with ln(n) + 3 nearly always all n.
         """
-        if self._beliefs.losses == self._losses_gossiped:
+        if self._beliefs.urgent == self._urgent_gossiped:
             return self._config.gossip_nodes
-        self._losses_gossiped = self._beliefs.losses
+        self._urgent_gossiped = self._beliefs.urgent
         enough = math.ceil(math.log(self._beliefs.members.live_count + 1)) + 3
         return max(self._config.gossip_nodes, enough)
 

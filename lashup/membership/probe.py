@@ -33,6 +33,7 @@ from lashup.membership.beliefs import Beliefs
 from lashup.membership.config import Confirmation, MembershipConfig
 from lashup.membership.member import Member
 from lashup.membership.messages import Letter, Ping, PingRequest
+from lashup.membership.reachability import Reachabilities
 from lashup.membership.round_trip import RoundTrips
 from lashup.membership.turns import Turns
 from lashup.membership.witnesses import (
@@ -63,6 +64,7 @@ class _Probe:
     Attributes:
         needed: Witnesses that must have asked in vain; None: no number will do.
         silent: Those that have.
+        is_answered: Whether a helper has heard the target; it may still answer us.
     """
 
     target: NodeId
@@ -74,6 +76,7 @@ class _Probe:
     nacks: set[NodeId] = field(default_factory=set)
     silent: set[NodeId] = field(default_factory=set)
     needed: int | None = None
+    is_answered: bool = False
 
 
 class Prober:
@@ -84,6 +87,7 @@ class Prober:
         config: Timing.
         turns: Says whose turn it is.
         round_trips: Read for timeouts, and told what acks show.
+        reachabilities: Told what probes show.
         next_seq: Draws sequence numbers that no other message of this node has.
         rng: Shuffles the ring and chooses helpers.
         now: The time.
@@ -96,6 +100,7 @@ class Prober:
         *,
         turns: Turns,
         round_trips: RoundTrips,
+        reachabilities: Reachabilities,
         next_seq: Callable[[], int],
         rng: Random,
         now: float,
@@ -109,15 +114,20 @@ class Prober:
         self._config = config
         self._turns = turns
         self._round_trips = round_trips
+        self._reachabilities = reachabilities
         self._next_seq = next_seq
         self._rng = rng
         self._open: dict[int, _Probe] = {}
         self._past: dict[int, _Probe] = {}
+        #: A member to be probed once more, and when.
+        self._again: tuple[float, NodeId] | None = None
         self._period_at = turns.next_at(now)
 
     def next_wakeup(self) -> float:
         """When `tick` has something to do."""
         at = min(self._period_at, self._turns.overdue_at())
+        if self._again is not None:
+            at = min(at, self._again[0])
         for probe in self._open.values():
             at = min(at, probe.ask_at, probe.ends_at)
         return at
@@ -136,6 +146,9 @@ class Prober:
             self._beliefs.repeat_accusations()
             letters += self._begin(self._turns.take(now=now), now=now)
             self._period_at = self._turns.next_at(now + skipped)
+        if self._again is not None and self._again[0] <= now:
+            (_, node), self._again = self._again, None
+            letters += self._begin(node, now=now)
         if (missed := self._turns.take_overdue(now=now)) is not None:
             self.statistics["probes_extra"] += 1
             letters += self._begin(missed, now=now)
@@ -180,8 +193,16 @@ class Prober:
         if sender == target:
             # Of a ping that was repeated, this is too much rather than too little.
             self._round_trips.measured(target, now - probe.sent_at)
-        del self._past[seq]
+            self._reachabilities.heard(target, now=now)
+            del self._past[seq]
+        if probe.is_answered:
+            return
+        probe.is_answered = True
         self._beliefs.suspicions.restart(target, now=now)
+        if sender != target and self._reachabilities.heard_through_others(
+            target, now=now
+        ):
+            self._again = (now + self._config.probe_period / 2, target)
         if probe.helpers:
             self.vain_pings.in_vain()
         else:
@@ -225,6 +246,7 @@ class Prober:
 
     def _end(self, probe: _Probe, *, now: float) -> None:
         self._close(probe)
+        self._reachabilities.unheard(probe.target, now=now)
         self._beliefs.doubt(probe.target, now=now)
 
     def _begin(self, node: NodeId | None, *, now: float) -> list[Letter]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from lashup.machine import Address, NodeId
 from lashup.membership.beliefs import Beliefs, Reaction
 from lashup.membership.leaving import Leaving
+from lashup.membership.link_faults import LinkFaults
 from lashup.membership.member import Belief, Liveness
 from lashup.membership.messages import (
     Ack,
@@ -20,6 +21,7 @@ from lashup.membership.messages import (
     Gossip,
     Header,
     Letter,
+    Links,
     Nack,
     Obituary,
     Packet,
@@ -47,6 +49,7 @@ class Reception:
         relays: Told of acks and requests.
         leaving: Told of acks.
         reconciliation: Told of table hashes, answers and beliefs.
+        link_faults: Told of broken links.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Reception:
         relays: Relays,
         leaving: Leaving,
         reconciliation: Reconciliation,
+        link_faults: LinkFaults,
     ) -> None:
         #: Encoded gossip that was heard before.
         self.seen: dict[bytes, None] = {}
@@ -67,6 +71,7 @@ class Reception:
         self._relays = relays
         self._leaving = leaving
         self._reconciliation = reconciliation
+        self._link_faults = link_faults
 
     def walk_untrusted(
         self, packet: Packet, sender: Address, *, now: float
@@ -117,6 +122,8 @@ class Reception:
                 self._prober.nacked(seq, sender=header.sender, silence=silence, now=now)
             case Want(nodes):
                 return self._reconciliation.tell(nodes, sender)
+            case Links() as links:
+                return self._link_faults.hear(links, now=now)
             case Told(beliefs):
                 return self._told(beliefs, header.sender, sender, now=now)
             case Obituary(node, epoch) if node == me.id:

@@ -32,10 +32,12 @@ from lashup.membership.events import Effect, Reaped, RiderHeard
 from lashup.membership.healing import Healing
 from lashup.membership.joining import Joining
 from lashup.membership.leaving import Leaving
+from lashup.membership.link_faults import LinkFault, LinkFaults
 from lashup.membership.member import Member
 from lashup.membership.messages import Letter, Packet, packet_untrusted
 from lashup.membership.piggyback import Piggyback
 from lashup.membership.probe import Prober
+from lashup.membership.reachability import Reachabilities, Reachability
 from lashup.membership.reception import Reception
 from lashup.membership.reconciliation import Reconciliation
 from lashup.membership.record import NodeRecord
@@ -81,11 +83,14 @@ class Swim:
         self._piggyback = Piggyback(beliefs, config, rng=rng)
         self._turns = Turns(beliefs, config, rng=rng)
         self._turns.schedule.wall_offset = wall_offset
+        self._reachabilities = Reachabilities()
+        self._link_faults = LinkFaults(beliefs, self._reachabilities, config, rng=rng)
         self._prober = Prober(
             beliefs,
             config,
             turns=self._turns,
             round_trips=self._round_trips,
+            reachabilities=self._reachabilities,
             next_seq=next_seq,
             rng=rng,
             now=now,
@@ -110,6 +115,7 @@ class Swim:
             relays=self._relays,
             leaving=self._leaving,
             reconciliation=self._reconciliation,
+            link_faults=self._link_faults,
         )
         self._received: dict[str, int] = {}
         self._stalls = 0
@@ -179,6 +185,14 @@ class Swim:
         """The smoothed round trip to a member in seconds; None before the first."""
         return self._round_trips.mean(node)
 
+    def reachability(self, node: NodeId) -> Reachability | None:
+        """How this node reaches a member; None if it has not probed it yet."""
+        return self._reachabilities.of(node)
+
+    def link_faults(self, *, now: float) -> tuple[LinkFault, ...]:
+        """Who cannot hear whom, as far as this node was told."""
+        return self._link_faults.faults(now=now)
+
     def statistics(self) -> dict[str, int | float]:
         """Counters since the start, and a few gauges, by name."""
         beliefs, members = self._beliefs, self._beliefs.members
@@ -214,6 +228,7 @@ class Swim:
             self._joining.next_wakeup(),
             self._healing.next_wakeup(),
             self._reconciliation.next_wakeup(),
+            self._link_faults.next_wakeup(),
         )
 
     def tick(self, *, now: float) -> list[Effect]:
@@ -228,6 +243,7 @@ class Swim:
             letters += self._joining.tick(now=now)
             letters += self._healing.tick(now=now)
             letters += self._reconciliation.tick(now=now)
+            letters += self._link_faults.tick(now=now)
         return effects + self._settle(letters, now=now)
 
     def receive(self, payload: bytes, sender: Address, *, now: float) -> list[Effect]:
@@ -326,6 +342,7 @@ class Swim:
         for event in self._beliefs.take_events():
             if isinstance(event, Reaped):
                 self._round_trips.forget(event.member.id)
+                self._reachabilities.forget(event.member.id)
             effects.append(event)
         effects += [self._piggyback.load(to, message) for to, message in letters]
         effects += self._piggyback.gossip(now=now)

@@ -14,6 +14,7 @@ from lashup.membership.messages import (
     Beliefs,
     Gossip,
     Header,
+    Links,
     Nack,
     Obituary,
     Ping,
@@ -95,4 +96,7 @@ messages = st.one_of(
         lambda beliefs: Beliefs(tuple(beliefs))
     ),
     st.builds(Obituary, node_ids, naturals),
+    st.builds(
+        Links, node_ids, naturals, naturals, st.lists(node_ids, max_size=5).map(tuple)
+    ),
 )

@@ -1,0 +1,78 @@
+from lashup.membership import Failed, LinkFault, Reach, Swim
+from tests.membership.vocabulary import World, cluster
+
+
+def faults_seen_by(world: World, swim: Swim) -> set[tuple[int, int]]:
+    numbers = {s.me.id: n for n, s in enumerate(world.swims.values())}
+    return {
+        (numbers[fault.observer], numbers[fault.member])
+        for fault in swim.link_faults(now=world.now)
+    }
+
+
+def test_members_that_answer_are_reached_directly():
+    world, swims = cluster(5, seed=1)
+    world.run(20.0)
+
+    found = [swims[0].reachability(swim.me.id) for swim in swims[1:]]
+
+    assert {each.reach for each in found if each} == {Reach.DIRECT}
+    assert swims[0].reachability(swims[0].me.id) is None
+    assert all(each.since < world.now - 10.0 for each in found if each)
+
+
+def test_two_that_cannot_hear_each_other_are_up_and_everybody_can_print_the_fault():
+    world, swims = cluster(8, seed=1)
+    a, b = swims[2], swims[5]
+
+    world.divide([a], [b])
+    world.run(60.0)
+
+    assert world.heard(Failed) == []
+    for swim in swims:
+        assert faults_seen_by(world, swim) == {(2, 5), (5, 2)}
+    found = a.reachability(b.me.id)
+    assert found is not None
+    assert found.reach is Reach.INDIRECT
+
+
+def test_a_link_that_is_mended_is_no_fault_any_more():
+    world, swims = cluster(8, seed=1)
+    world.divide([swims[2]], [swims[5]])
+    world.run(60.0)
+
+    world.heal()
+    world.run(90.0)
+
+    assert {s.link_faults(now=world.now) for s in swims} == {()}
+
+
+def test_a_crashed_member_is_unreachable_and_no_fault_of_a_link():
+    world, swims = cluster(8, seed=1)
+
+    world.crash(swims[3])
+    world.run(20.0)
+
+    assert all(swim.link_faults(now=world.now) == () for swim in world.swims.values())
+
+
+def test_packets_that_are_lost_now_and_then_are_no_fault_of_a_link():
+    world, swims = cluster(12, seed=1, loss=0.03)
+
+    world.run(60.0)
+
+    assert all(swim.link_faults(now=world.now) == () for swim in swims)
+
+
+def test_faults_of_members_that_are_gone_are_not_told_any_more():
+    world, swims = cluster(8, seed=1)
+    world.divide([swims[2]], [swims[5]])
+    world.run(40.0)
+    assert LinkFault(swims[2].me.id, swims[5].me.id) in swims[0].link_faults(
+        now=world.now
+    )
+
+    world.crash(swims[2])
+    world.run(20.0)
+
+    assert swims[0].link_faults(now=world.now) == ()
