@@ -54,7 +54,7 @@ from lashup.membership import (
     Swim,
 )
 from lashup.membership.record import record_untrusted
-from lashup.multicast import Delivered, Multicast
+from lashup.multicast import Branch, Delivered, Multicast
 from lashup.outbox import FRAGMENT_CHANNEL, Outbox
 from lashup.savings import MEMBER_TABLE, Savings
 from lashup.wire.envelope import Seal
@@ -366,6 +366,10 @@ class Node:
         sends = self.multicast.send(topic, payload, view=self._view, now=now)
         self._take(Channel.MULTICAST, sends, effects, now=now)
         return self._seal_all(effects)
+
+    def tree(self, origin: NodeId) -> dict[NodeId, Branch]:
+        """How a multicast of `origin` reaches every member when nothing is lost."""
+        return self.multicast.tree(origin, view=self._view)
 
     def statistics(self) -> dict[str, int | float]:
         """Plain numbers about everything, ready for an exporter."""

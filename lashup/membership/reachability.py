@@ -27,10 +27,12 @@ class Reachability:
     Attributes:
         reach: How.
         since: Since when it is so, on the machine's clock.
+        round_trip: Smoothed, in seconds; None where the member never answered us.
     """
 
     reach: Reach
     since: float
+    round_trip: float | None = None
 
 
 class Reachabilities:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import count
 from random import Random
 
@@ -187,7 +188,10 @@ class Swim:
 
     def reachability(self, node: NodeId) -> Reachability | None:
         """How this node reaches a member; None if it has not probed it yet."""
-        return self._reachabilities.of(node)
+        found = self._reachabilities.of(node)
+        if found is None:
+            return None
+        return replace(found, round_trip=self._round_trips.mean(node))
 
     def link_faults(self, *, now: float) -> tuple[LinkFault, ...]:
         """Who cannot hear whom, as far as this node was told."""

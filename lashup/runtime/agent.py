@@ -30,8 +30,8 @@ from lashup.errors import MalformedDatagram, NodeClosed, StorageError, UsageErro
 from lashup.identity import Identity, next_start
 from lashup.kv.replica import ClockSkewed, Confirmed, Notify
 from lashup.machine import Address, NodeId, Persist, Transmit
-from lashup.membership import Member
-from lashup.multicast import Delivered
+from lashup.membership import LinkFault, Member, Reachability
+from lashup.multicast import Branch, Delivered
 from lashup.node import Effect, Node, Visible
 from lashup.runtime.broadcast import Broadcast, Feed
 from lashup.runtime.memory_storage import MemoryStorage
@@ -109,6 +109,24 @@ class RunningNode:
         Those that are down or have left stay for a day, with their state.
         """
         return self._node.membership.members
+
+    def reachability(self) -> dict[NodeId, Reachability]:
+        """How this node reaches the other members, and how long they take to answer.
+
+        Direct, through others only, or not at all, and since when (on the clock of
+        `anyio.current_time`). A member that was not probed yet is not in it.
+        """
+        membership = self._node.membership
+        found = ((m.id, membership.reachability(m.id)) for m in membership.members)
+        return {node: reached for node, reached in found if reached is not None}
+
+    def link_faults(self) -> tuple[LinkFault, ...]:
+        """Who cannot hear whom, of all members, as far as this node was told."""
+        return self._node.membership.link_faults(now=anyio.current_time())
+
+    def tree(self, origin: NodeId) -> dict[NodeId, Branch]:
+        """How a multicast of a member goes: each one's next hop to it, and distance."""
+        return self._node.tree(origin)
 
     async def join(self, seeds: Iterable[Address]) -> None:
         """Ask more addresses for the members. Returns at once; `events` tells.

@@ -19,6 +19,7 @@ def test_members_that_answer_are_reached_directly():
     assert {each.reach for each in found if each} == {Reach.DIRECT}
     assert swims[0].reachability(swims[0].me.id) is None
     assert all(each.since < world.now - 10.0 for each in found if each)
+    assert all(0 < (each.round_trip or 0) < 0.01 for each in found if each)
 
 
 def test_two_that_cannot_hear_each_other_are_up_and_everybody_can_print_the_fault():

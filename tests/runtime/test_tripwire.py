@@ -9,7 +9,7 @@ import anyio.lowlevel
 import pytest
 
 from lashup import NodeConfig, open_node
-from lashup.membership import LAN, Failed, Liveness
+from lashup.membership import LAN, Failed, Liveness, Reach
 from lashup.runtime.udp import UdpEndpoint
 
 _CHILD = """
@@ -110,3 +110,17 @@ async def test_a_closed_port_is_told_and_spoils_no_datagram_to_another(host):
         with anyio.move_on_after(0.05) as scope:  # the error queue is empty again
             await sender.wait_readable()
         assert scope.cancelled_caught
+
+
+async def test_a_running_node_says_how_it_reaches_the_others():
+    async with open_node(config("a")) as a, open_node(config("b", a.address)) as b:
+        with anyio.fail_after(20):
+            await a.wait_until(lambda: b.id in a.reachability())
+
+        found = a.reachability()[b.id]
+
+        assert found.reach is Reach.DIRECT
+        assert found.round_trip is not None
+        assert found.round_trip < 1.0
+        assert a.link_faults() == ()
+        assert a.tree(a.id)[b.id].distance == 1
