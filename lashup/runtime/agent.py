@@ -34,6 +34,7 @@ from lashup.membership import LinkFault, Member, Reachability
 from lashup.multicast import Branch, Delivered
 from lashup.node import Effect, Node, Visible
 from lashup.runtime.broadcast import Broadcast, Feed
+from lashup.runtime.commits import Commits
 from lashup.runtime.memory_storage import MemoryStorage
 from lashup.runtime.sqlite_storage import SqliteStorage
 from lashup.runtime.storage import Storage
@@ -64,7 +65,7 @@ class RunningNode:
         self._node = node
         self._name = name
         self._endpoint = endpoint
-        self._storage = storage
+        self._commits = Commits(storage, clock=time.monotonic)
         self._addresses = addresses
         self._to_save: list[Persist] = []
         self._save_wanted = anyio.Event()
@@ -201,7 +202,11 @@ class RunningNode:
         numbers = self._node.statistics()
         udp = {f"udp_{k}": v for k, v in self._endpoint.statistics().items()}
         wires = {f"tripwire_{k}": v for k, v in self._tripwires.statistics().items()}
-        return {**numbers, **udp, **wires, "sends_refused": self._refused}
+        commits = {
+            "commits_in_loop": self._commits.in_loop,
+            "commits_in_thread": self._commits.in_thread,
+        }
+        return {**numbers, **udp, **wires, **commits, "sends_refused": self._refused}
 
     async def _run(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Drain the sockets and keep the deadline, until cancelled."""
@@ -245,12 +250,7 @@ class RunningNode:
         self._save_wanted = anyio.Event()
         if not batch:
             return
-        if isinstance(self._storage, MemoryStorage):
-            self._storage.commit(batch)
-        else:
-            # Shielded: a batch that was taken off the queue must not get lost.
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._storage.commit, batch)
+        await self._commits.commit(batch)
         if not self._is_closed:
             for persist in batch:
                 now = anyio.current_time()

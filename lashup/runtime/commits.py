@@ -1,0 +1,86 @@
+"""Where a commit is made: in the event loop while the disk is quick, else in a thread.
+
+A durable commit takes a good disk 0.1 to 0.3 ms. To hand it to a thread and hear from
+that again takes as long, so a writer that waits for each write would get half. Yet a
+disk may stall for a second at any time, and the loop must not stall with it for long:
+its probes would be late, and others would suspect this node.
+
+So the time of each commit is measured. While they are short on average, they are made
+in the loop. After one that was long, or when the average rises, they are made in the
+thread for `THREAD_FOR` seconds at least: one stall costs the loop one stall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import anyio
+import anyio.to_thread
+
+from lashup.machine import Persist
+from lashup.runtime.memory_storage import MemoryStorage
+from lashup.runtime.sqlite_storage import SqliteStorage
+from lashup.runtime.storage import Storage
+
+#: Seconds that a commit may take on average, and any one of them, in the loop. The
+#: second one leaves room for SQLite folding its log into the database now and then.
+SHORT = 0.001
+STALL = 0.02
+#: Seconds after which the loop is tried again.
+THREAD_FOR = 10.0
+#: Rows that are never written in the loop at once, however quick the disk: 4 us each.
+MOST_ROWS = 256
+#: Commits over which the average runs, more or less.
+_AVERAGED = 16
+
+
+class Commits:
+    """Commits batches of one storage, one after the other.
+
+    Args:
+        storage: Where to.
+        clock: Seconds since any moment; also called from the thread.
+    """
+
+    def __init__(self, storage: Storage, *, clock: Callable[[], float]) -> None:
+        self.in_loop = 0
+        self.in_thread = 0
+        self._storage = storage
+        self._clock = clock
+        # Nothing is known of the disk: the first ones are made in the thread.
+        self._mean = 2 * SHORT
+        self._thread_until = 0.0
+
+    async def commit(self, batch: Sequence[Persist]) -> None:
+        """Make a batch durable. It is not cancelled half-way.
+
+        Raises:
+            StorageError: Nothing of it is on disk.
+        """
+        if isinstance(self._storage, MemoryStorage):
+            self._storage.commit(batch)
+            return
+        if self._may_block(batch):
+            self.in_loop += 1
+            self._timed(batch)
+            return
+        self.in_thread += 1
+        # Shielded: a batch that was taken off the queue must not get lost.
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._timed, batch)
+
+    def _may_block(self, batch: Sequence[Persist]) -> bool:
+        if not isinstance(self._storage, SqliteStorage):
+            return False  # A storage of somebody else's may wait for the loop.
+        if self._mean > SHORT or self._clock() < self._thread_until:
+            return False
+        return sum(len(one.puts) + len(one.deletes) for one in batch) <= MOST_ROWS
+
+    def _timed(self, batch: Sequence[Persist]) -> None:
+        began = self._clock()
+        self._storage.commit(batch)
+        ended = self._clock()
+        if ended - began > STALL:
+            self._thread_until = ended + THREAD_FOR
+        # A stall counts as one long commit, or it would take hundreds to forget it.
+        self._mean += (min(ended - began, STALL) - self._mean) / _AVERAGED
