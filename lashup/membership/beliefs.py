@@ -82,6 +82,8 @@ class Beliefs:
         self.accusations = 0
         #: Members that this node gave up on the word of witnesses.
         self.confirmed = 0
+        #: Beliefs about unknown members for which there was no room.
+        self.crowded_out = 0
         self._config = config
         self._arrivals: list[NodeId] = []
         self._events: list[MemberEvent] = []
@@ -117,6 +119,9 @@ class Beliefs:
         if self.members.is_reaped(belief):
             return Reaction.REFUSED
         known = self.members.get(belief.record.id)
+        if known is None and not self._has_room(now=now):
+            self.crowded_out += 1
+            return Reaction.NOTHING
         if known is None or belief.precedence > known.precedence:
             self._adopt(belief, known, now=now)
             return Reaction.NEWS
@@ -206,9 +211,7 @@ class Beliefs:
                 down = Belief(member.record, Liveness.DOWN, self.me.id)
                 self.believe(down, now=now)
         for node in self._reaping.take_due(now):
-            self.updates.discard(node)
-            self._events.append(Reaped(self.members.reap(node)))
-            self._address_book.changed(now=now)
+            self._reap(node, now=now)
         return self._address_book.take(now=now)
 
     def _adopt(self, belief: Belief, known: Member | None, *, now: float) -> None:
@@ -232,6 +235,22 @@ class Beliefs:
                 self._arrivals.append(member.id)
             if known is None or known.epoch != member.epoch:
                 self._claim_name(member, now=now)
+
+    def _has_room(self, *, now: float) -> bool:
+        """Whether one member more can be known; one that is down may have to go."""
+        if len(self.members) < self._config.members_limit:
+            return True
+        longest_down = next(iter(self.members.down), None)
+        if longest_down is None:
+            return False
+        self._reaping.discard(longest_down)
+        self._reap(longest_down, now=now)
+        return True
+
+    def _reap(self, node: NodeId, *, now: float) -> None:
+        self.updates.discard(node)
+        self._events.append(Reaped(self.members.reap(node)))
+        self._address_book.changed(now=now)
 
     def _confirm(self, belief: Belief) -> None:
         """Somebody else says the same: of a suspicion, that is worth gossip."""

@@ -75,6 +75,9 @@ class MembershipConfig:
         heal_rate: All nodes of one side together try so many a second.
         reap_down_after: A member that is down is forgotten after this time.
         reap_left_after: A member that has left is forgotten after this time.
+        members_limit: Members that are known at a time, at most, whatever their
+            state: who holds a key can invent any number. Newcomers beyond it take
+            the place of those that are down, or are refused.
         reaped_limit: Lives of which we remember that they are over, at most.
         reconcile_delay: While news is on its way, tables differ for a moment. So
             long after news, a difference is left to gossip.
@@ -113,6 +116,7 @@ class MembershipConfig:
     heal_rate: float = 4.0
     reap_down_after: float = _DAY
     reap_left_after: float = _DAY
+    members_limit: int = 16_384
     reaped_limit: int = 8192
     reconcile_delay: float = 0.3
     reconcile_retry: float = 0.3

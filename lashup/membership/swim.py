@@ -212,6 +212,7 @@ class Swim:
             "local_health": beliefs.health.score,
             "updates_waiting": len(beliefs.updates),
             "members_known": len(members),
+            "members_crowded_out": beliefs.crowded_out,
             "members_live": members.live_count,
             "members_suspect": len(beliefs.suspicions),
             "members_down": len(members.down),
