@@ -35,7 +35,8 @@ class Disk(SqliteStorage):
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    with Disk(tmp_path) as disk:
+    disk = Disk(tmp_path)
+    with disk:
         yield disk
 
 
