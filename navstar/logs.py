@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from navstar.config import LogSection
@@ -19,8 +20,7 @@ def open_log(section: LogSection, *, node: str) -> FilteringBoundLogger:
         section: Level and form.
         node: The agent's name, in every line.
     """
-    import structlog  # 20 MB and 0.1 s that only the daemon pays
-
+    structlog = _structlog()
     level = logging.getLevelNamesMapping()[section.level.upper()]
     renderer: Processor
     if section.format == "json":
@@ -40,3 +40,21 @@ def open_log(section: LogSection, *, node: str) -> FilteringBoundLogger:
         node=node,
     )
     return log
+
+
+def _structlog() -> ModuleType:
+    """structlog, brought in only here: 2 MB that only the daemon pays.
+
+    It would bring rich along for tracebacks in colour, and with it 3 MB more that stay
+    resident in every daemon and are never used.
+    """
+    absent = object()
+    before = sys.modules.get("rich", absent)
+    if before is absent:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # means: not there
+    try:
+        import structlog
+    finally:
+        if before is absent:
+            del sys.modules["rich"]
+    return structlog
