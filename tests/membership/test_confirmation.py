@@ -155,10 +155,11 @@ def test_a_witness_that_doubts_itself_says_so_by_saying_nothing_of_the_silence()
 
 def test_a_witness_that_was_asleep_testifies_against_nobody():
     witness = Swim(record(0), LAN, rng=random.Random(0), now=0.0)
-    request = PingRequest(7, node_id(2), address(2), patience=0.95)
+    request = PingRequest(7, node_id(2), address(2), patience=60.0)
     receive(witness, request, sender=1, now=0.0)
 
     effects = said(witness.tick(now=20.0))
+    effects += said(witness.tick(now=20.6))
 
     assert not any(isinstance(m, Nack) for _, m in effects)
 
@@ -166,14 +167,37 @@ def test_a_witness_that_was_asleep_testifies_against_nobody():
 def test_words_of_members_that_were_not_asked_do_not_count():
     world, swims = cluster(12, seed=1)
     prober = swims[0]
-    at, ((_, ping), *_) = until(prober, Ping, limit=world.now + 5)
+    _, ((_, ping), *_) = until(prober, Ping, limit=world.now + 5)
     assert isinstance(ping, Ping)
     assert ping.target is not None
+    at, requests = until(prober, PingRequest, limit=world.now + 5)
+    asked = [n for n in range(12) if address(n) in {to for to, _ in requests}]
+    strangers = range(20, 40)
 
-    for sender in range(1, 12):
+    for sender in (*asked[:7], *strangers):
         receive(prober, Nack(ping.seq, ping.target, 0.6), sender=sender, now=at + 0.01)
+    after_seven = seen(prober, ping.target)
+    receive(prober, Nack(ping.seq, ping.target, 0.6), sender=asked[7], now=at + 0.02)
 
-    assert seen(prober, ping.target) is Liveness.ALIVE
+    assert after_seven is Liveness.ALIVE
+    assert seen(prober, ping.target) is Liveness.DOWN
+
+
+def test_an_accuser_says_so_again_each_period_until_the_suspect_has_refuted():
+    world, swims = cluster(12, seed=1)
+    accuser, suspect = swims[0], swims[5].me.id
+    accuser._beliefs.doubt(suspect, now=world.now)
+    while accuser._beliefs.updates:
+        accuser._beliefs.updates.take(2000, limit=1)
+    world.divide([accuser], swims[1:])
+
+    now = world.now
+    while not accuser._beliefs.updates and now < world.now + 3.0:
+        now = accuser.next_wakeup()
+        accuser.tick(now=now)
+
+    assert now <= world.now + 1.5
+    assert len(accuser._beliefs.updates) > 0
 
 
 def test_an_ack_by_any_witness_ends_the_probe_whatever_the_others_say():
