@@ -145,7 +145,7 @@ class DesiredState:
         # The lines of the latest call by identity: they never change, and comparing
         # them field by field costs more than all the rest.
         self._lines: dict[int, Line] = {}
-        self._said: dict[ClaimKey, dict[int, Line]] = {}
+        self._said: dict[ClaimKey, tuple[Line, ...]] = {}
         self._unfit: dict[ClaimKey, tuple[SkippedLine, ...]] = {}
         self._taking_ours: dict[ClaimKey, SkippedLine] = {}
         self._settlement = Settlement()
@@ -167,9 +167,9 @@ class DesiredState:
             return self._desired
         touched: set[ClaimKey] = set()
         for number in gone:
-            touched.add(self._unsay(number, self._lines[number]))
+            touched.add(self._unsay(self._lines[number]))
         for number in new:
-            touched.add(self._say(number, now[number]))
+            touched.add(self._say(now[number]))
         self._lines = now
         claims = {key: self._claim(key) for key in touched}
         for key in self._settlement.change(claims):
@@ -177,17 +177,16 @@ class DesiredState:
         self._desired = self._conclusion()
         return self._desired
 
-    def _say(self, number: int, line: Line) -> ClaimKey:
+    def _say(self, line: Line) -> ClaimKey:
         key = line.node, text_of(line.overlay)
-        self._said.setdefault(key, {})[number] = line
+        self._said[key] = (*self._said.get(key, ()), line)
         return key
 
-    def _unsay(self, number: int, line: Line) -> ClaimKey:
+    def _unsay(self, line: Line) -> ClaimKey:
         key = line.node, text_of(line.overlay)
-        said = self._said[key]
-        del said[number]
-        if not said:
-            del self._said[key]
+        others = tuple(one for one in self._said.pop(key) if one is not line)
+        if others:
+            self._said[key] = others
         return key
 
     def _claim(self, key: ClaimKey) -> Claim | None:
@@ -196,7 +195,7 @@ class DesiredState:
         if node == self._me:
             return self._own_claim(overlay) if overlay in self._places else None
         place, fitting, unfit = self._places.get(overlay), [], []
-        for line in self._said.get(key, {}).values():
+        for line in self._said.get(key, ()):
             reason = (
                 misfit(line, place) if place else "this agent is not in the overlay"
             )
@@ -216,7 +215,7 @@ class DesiredState:
     def _own_claim(self, overlay: str) -> Claim:
         """What this agent claims by its allocation, as old as its line is."""
         place = self._places[overlay]
-        lines = self._said.get((self._me, overlay), {}).values()
+        lines = self._said.get((self._me, overlay), ())
         line = min(lines, key=_newest_first, default=None)
         return Claim(
             overlay=overlay,

@@ -41,7 +41,8 @@ class Settlement:
         self.claims: dict[ClaimKey, Claim] = {}
         #: Those that were refused.
         self.conflicts: dict[ClaimKey, Conflict] = {}
-        self._claimants: dict[_Item, set[ClaimKey]] = {}
+        # A tuple, for nearly always there is one; a set takes 200 bytes.
+        self._claimants: dict[_Item, tuple[ClaimKey, ...]] = {}
         self._blocks: dict[str, _Blocks] = {}
 
     def change(self, changes: Mapping[ClaimKey, Claim | None]) -> set[ClaimKey]:
@@ -98,7 +99,7 @@ class Settlement:
     def _enter(self, key: ClaimKey, claim: Claim) -> None:
         self.claims[key] = claim
         for item in claim.identity.items():
-            self._claimants.setdefault(item, set()).add(key)
+            self._claimants[item] = (*self._claimants.get(item, ()), key)
         blocks = self._blocks.setdefault(claim.overlay, _Blocks())
         blocks.add(span(claim.block), key)
 
@@ -108,10 +109,9 @@ class Settlement:
         if claim is None:
             return
         for item in claim.identity.items():
-            claimants = self._claimants[item]
-            claimants.remove(key)
-            if not claimants:
-                del self._claimants[item]
+            others = tuple(one for one in self._claimants.pop(item) if one != key)
+            if others:
+                self._claimants[item] = others
         self._blocks[claim.overlay].discard(span(claim.block), key)
 
 
@@ -125,23 +125,21 @@ class _Blocks:
 
     def __init__(self) -> None:
         self._spans: list[_Span] = []
-        self._claimants: dict[_Span, set[ClaimKey]] = {}
+        self._claimants: dict[_Span, tuple[ClaimKey, ...]] = {}
         self._sizes: Counter[int] = Counter()
 
     def add(self, block: _Span, key: ClaimKey) -> None:
-        claimants = self._claimants.get(block)
-        if claimants is None:
-            claimants = self._claimants[block] = set()
+        claimants = self._claimants.get(block, ())
+        if not claimants:
             insort(self._spans, block)
             self._sizes[_size(block)] += 1
-        claimants.add(key)
+        self._claimants[block] = (*claimants, key)
 
     def discard(self, block: _Span, key: ClaimKey) -> None:
-        claimants = self._claimants[block]
-        claimants.discard(key)
-        if claimants:
+        others = tuple(one for one in self._claimants.pop(block) if one != key)
+        if others:
+            self._claimants[block] = others
             return
-        del self._claimants[block]
         del self._spans[bisect_left(self._spans, block)]
         size = _size(block)
         self._sizes[size] -= 1
