@@ -23,7 +23,6 @@ from navstar.notices import Notices, name_conflicts, said
 from navstar.publish import Speaker
 from navstar.publisher import Publisher, Speech
 from navstar.reconciler import Reconciler
-from navstar.reload import compare, merged
 from navstar.schedule import Cause, Timing
 from navstar.sources import Fault, Reading, Source
 from navstar.sources.opening import open_source, without_ipv6
@@ -109,19 +108,6 @@ class Agent:
             nursery.start_soon(answer_farewells, self.node, self._is_gone)
             nursery.start_soon(self.publisher.run)
             nursery.start_soon(self.reconciler.run)
-
-    def reload(self, new: Config) -> None:
-        """Take over what a running daemon can of a configuration that was read again."""
-        found = compare(self.config, new)
-        self.config = merged(self.config, new)
-        self.reconciler.follow(
-            caution(self.config.reconcile), timing(self.config.reconcile)
-        )
-        self.log.info("reloaded", taken=found.taken)
-        if found.needs_restart:
-            self.log.warning("changed, but needs a restart", fields=found.needs_restart)
-        self.publisher.look()
-        self.reconciler.trigger(Cause.OPERATOR)
 
     async def _follow_source(
         self, readings: trio.MemoryReceiveChannel[Reading]
