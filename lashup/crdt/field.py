@@ -26,7 +26,7 @@ Key: TypeAlias = tuple[Name, ...]
 DEEPEST_NAME = 16
 
 #: Longer ones are not cached: they are rare, and a cache of them would be large.
-_LONGEST_CACHED = 256
+_LONGEST_CACHED = LONGEST_SHARED = 256
 _CACHED = 16_384
 
 
@@ -94,26 +94,37 @@ def _pack_text_step(name: str, kind: Type) -> bytes:
     return pack([int(kind), name])
 
 
-def check_step_untrusted(packed: bytes) -> int:
-    """The type number of a packed step; it may be one that a later version knows.
+@lru_cache(maxsize=_CACHED)
+def shared(packed: bytes) -> bytes:
+    """The same bytes, one object for equal ones that come soon after each other.
+
+    Thousands of facts are below one key, and each message brings its own copy of it.
+    """
+    return packed
+
+
+def step_untrusted(packed: bytes) -> bytes:
+    """A step that has been checked; equal short ones are mostly one object.
+
+    Its type may be one that only a later version knows.
 
     Raises:
         MalformedDatagram: Not a step, or not in its one form.
     """
     if len(packed) > _LONGEST_CACHED:
-        return _check_step_untrusted(packed)
+        return _step_untrusted(packed)
     return _cached_step_untrusted(packed)
 
 
-def _check_step_untrusted(packed: bytes) -> int:
+def _step_untrusted(packed: bytes) -> bytes:
     kind, name = fields_untrusted(unpack_untrusted(packed), 2)[:2]
     number = natural_untrusted(kind, below=128)  # one byte: see `step_kind`
     if pack([number, _plain(_name_untrusted(name))]) != packed:
         raise MalformedDatagram("a step that is not in its one packed form")
-    return number
+    return packed
 
 
-_cached_step_untrusted = lru_cache(maxsize=_CACHED)(_check_step_untrusted)
+_cached_step_untrusted = lru_cache(maxsize=_CACHED)(_step_untrusted)
 
 
 def step_name(packed: bytes) -> Name:

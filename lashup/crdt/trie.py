@@ -25,8 +25,25 @@ _WIDTH = 1 << _BITS
 _LEAF_LIMIT = 24
 _DEEPEST = 32 // _BITS
 
-# A node is a leaf (dict) or a branch (tuple of 16 nodes, None where there is none).
-_Node: TypeAlias = "dict[bytes, ValueT] | tuple[_Node[ValueT] | None, ...]"
+
+class _Single(Generic[ValueT]):
+    """A leaf with one entry: 48 bytes, where a dict takes 184.
+
+    Most maps have one field, and most leaves of large ones get their first entry alone.
+    """
+
+    __slots__ = ("key", "value")
+
+    def __init__(self, key: bytes, value: ValueT) -> None:
+        self.key = key
+        self.value = value
+
+
+# A node is a leaf (dict, or single entry) or a branch (tuple of 16 nodes, None where
+# there is none).
+_Node: TypeAlias = (
+    "dict[bytes, ValueT] | _Single[ValueT] | tuple[_Node[ValueT] | None, ...]"
+)
 
 
 class Trie(Generic[ValueT]):
@@ -44,10 +61,14 @@ class Trie(Generic[ValueT]):
     def get(self, key: bytes) -> ValueT | None:
         """The value under a key, None where there is none."""
         node = self._root
+        if type(node) is _Single:  # most maps there are: no hash for them
+            return node.value if node.key == key else None
         path = crc32(key)
         while type(node) is tuple:
             node = node[path & (_WIDTH - 1)]
             path >>= _BITS
+        if type(node) is _Single:
+            return node.value if node.key == key else None
         return None if node is None else node.get(key)  # type: ignore[union-attr]
 
     def items(self) -> Iterator[tuple[bytes, ValueT]]:
@@ -79,6 +100,8 @@ def _items(node: _Node[ValueT] | None) -> Iterator[tuple[bytes, ValueT]]:
     if isinstance(node, tuple):
         for child in node:
             yield from _items(child)
+    elif isinstance(node, _Single):
+        yield node.key, node.value
     elif node is not None:
         yield from node.items()
 
@@ -91,11 +114,15 @@ def _set(
     node: _Node[ValueT] | None, key: bytes, value: ValueT, path: int, depth: int
 ) -> tuple[_Node[ValueT], int]:
     if node is None:
-        return {key: value}, 1
+        return _Single(key, value), 1
     if isinstance(node, tuple):
         slot = path & (_WIDTH - 1)
         child, grown = _set(node[slot], key, value, path >> _BITS, depth + 1)
         return (*node[:slot], child, *node[slot + 1 :]), grown
+    if isinstance(node, _Single):
+        if node.key == key:
+            return _Single(key, value), 0
+        return {node.key: node.value, key: value}, 1
     leaf = {**node, key: value}
     grown = len(leaf) - len(node)
     if len(leaf) <= _LEAF_LIMIT or depth == _DEEPEST:
@@ -123,9 +150,16 @@ def _without(node: _Node[ValueT] | None, key: bytes, path: int) -> _Node[ValueT]
         child = _without(node[slot], key, path >> _BITS)
         smaller = (*node[:slot], child, *node[slot + 1 :])
         return smaller if any(part is not None for part in smaller) else None
+    if isinstance(node, _Single):
+        if node.key != key:
+            raise KeyError(key)
+        return None
     leaf = dict(node)
     del leaf[key]
-    return leaf or None
+    if len(leaf) == 1:
+        [(left, value)] = leaf.items()
+        return _Single(left, value)
+    return leaf
 
 
 def differing(one: Trie[ValueT], two: Trie[ValueT]) -> Iterator[bytes]:

@@ -45,10 +45,10 @@ from lashup.reconcile import Sought, Summary, Walk
 SETTLE = 0.25
 #: Seconds without an answer before a question is asked again; doubled each time. More
 #: than a round trip nearly everywhere: where half of all is lost, an exchange is mostly
-#: such pauses (0.3 s made tables equal after 26 s instead of 8).
-RETRY_AFTER = 0.1
+#: such pauses (0.3 s made tables of eight nodes equal after 26 s instead of 8).
+RETRY_AFTER = 0.08
 #: Parts of one answer leave together: what is this many seconds behind is lost.
-PARTS_APART = 0.1
+PARTS_APART = 0.03
 #: How often a request is sent in vain before the peer is given up.
 ATTEMPTS = 6
 #: Requests on their way at a time: each brings at most a burst of datagrams.

@@ -13,7 +13,12 @@ from itertools import pairwise
 from lashup.crdt.causal_context import CausalContext, Runs, union, without
 from lashup.crdt.dot import ACTOR_SIZE, COUNTER_LIMIT, Actor, Dot
 from lashup.crdt.facts import Delta, Fact, Path
-from lashup.crdt.field import check_step_untrusted, unpack_key_untrusted
+from lashup.crdt.field import (
+    LONGEST_SHARED,
+    shared,
+    step_untrusted,
+    unpack_key_untrusted,
+)
 from lashup.errors import MalformedDatagram
 from lashup.wire.readers import (
     bytes_untrusted,
@@ -166,15 +171,14 @@ def _dot_of(entry: tuple[Dot, Fact]) -> Dot:
 def _key_untrusted(value: object) -> bytes:
     key = bytes_untrusted(value, None)
     unpack_key_untrusted(key)
-    return key
+    return shared(key) if len(key) <= LONGEST_SHARED else key
 
 
 def _fact_untrusted(key: bytes, path: object, payload: object) -> Fact:
-    steps = tuple(bytes_untrusted(s, None) for s in fields_untrusted(path, 1))
-    if len(steps) > DEEPEST_PATH:
-        raise MalformedDatagram(f"a path of {len(steps)} steps")
-    for step in steps:
-        check_step_untrusted(step)
+    packed = fields_untrusted(path, 1)
+    if len(packed) > DEEPEST_PATH:
+        raise MalformedDatagram(f"a path of {len(packed)} steps")
+    steps = tuple(step_untrusted(bytes_untrusted(step, None)) for step in packed)
     fact = Fact(key, steps, bytes_untrusted(payload, None))
     size = len(key) + sum(map(len, steps)) + len(fact.payload)
     if size > LARGEST_FACT:
