@@ -30,13 +30,13 @@ from lashup.node import Channel, Effect
 from lashup.reconcile import Summary, keyed_hash
 from lashup.wire.envelope import Seal
 from lashup.wire.frames import frames_untrusted, pack_frames
-from lashup.wire.readers import NODE_ID_SIZE, natural_untrusted, pack, unpack_untrusted
+from lashup.wire.readers import NODE_ID_SIZE
 from simulations.host import Host
 
 #: Where the seed is, as the nodes see it; an address of nobody.
 _SEED: Address = ("192.0.2.1", 7946)
-#: Records that are listed in one datagram, at most.
-_LISTED = 2_500
+#: Bytes of records that are listed in one datagram, at most.
+_ROOM = 50_000
 
 
 def prime(hosts: Sequence[Host], *, seal: Seal, hash_key: bytes, now: float) -> None:
@@ -116,17 +116,8 @@ class _Seed:
             case Ping(seq):
                 return Ack(seq, self._record.id, self._record.encoded)
             case Ask(body):
-                return Answer(self._listing(body))
+                return Answer(self._summary.answer_untrusted(body, room=_ROOM))
             case Want(nodes):
                 return Beliefs(tuple(self._beliefs[node] for node in nodes))
             case _:
                 return None
-
-    def _listing(self, ask: bytes) -> bytes:
-        """All records below a range at once, where a datagram can hold them."""
-        position = natural_untrusted(unpack_untrusted(ask))
-        if len(self._summary) > _LISTED and position == 0:
-            return self._summary.answer_untrusted(ask)
-        records = self._summary.records_in(position)
-        listed = (key + value.to_bytes(8, "big") for key, value in records.items())
-        return pack([position, b"".join(listed), 1])

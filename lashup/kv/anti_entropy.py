@@ -225,7 +225,11 @@ class AntiEntropy:
             return
         self.exchanges += 1
         walk = Walk(
-            self._summary, now=now, retry_after=RETRY_AFTER, sought=Sought.THEIRS
+            self._summary,
+            number=self.exchanges,
+            now=now,
+            retry_after=RETRY_AFTER,
+            sought=Sought.THEIRS,
         )
         self._exchange = _Exchange(suspect.peer, suspect.rider, walk)
 

@@ -230,7 +230,8 @@ class Reconciliation:
     def _begin(self, peer: NodeId, address: Address, *, now: float) -> None:
         members = self._beliefs.members
         retry = self._config.reconcile_retry
-        walk = Walk(members.summary, now=now, retry_after=retry)
+        self.walks += 1
+        walk = Walk(members.summary, number=self.walks, now=now, retry_after=retry)
         self._visit = _Visit(
             peer,
             address,
@@ -241,7 +242,6 @@ class Reconciliation:
         )
         self._waiting_since = NEVER
         self._has_walked = True
-        self.walks += 1
 
     def _asks(self, visit: _Visit, *, now: float) -> list[Letter]:
         return [(visit.address, Ask(body)) for body in visit.walk.asks(now=now)]
