@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from statistics import median
-from typing import Any
 
 from benchmarks.row import Case, Effort, Row, percentile_99
+from benchmarks.seeds import over_seeds, scenario_metric
 from simulations.conditions import Value
 from simulations.measure import Metric
-from simulations.scenario import Scenario
-from simulations.scenarios import partition, takeover
 
 
-def _times(
-    scenario: Scenario[Any], values: Mapping[str, Value], metric: Metric, *, seeds: int
-) -> list[float]:
-    return [
-        float(scenario.run(values, seed=seed).metrics[metric]) for seed in range(seeds)
-    ]
-
-
-def _case(name: str, times: list[float], *, goal: float) -> Case:
+def _case(
+    scenario: str,
+    values: Mapping[str, Value],
+    metric: Metric,
+    *,
+    name: str,
+    seeds: int,
+    goal: float,
+) -> Case:
+    name = f"{name}, {seeds} seeds"
+    play = partial(scenario_metric, scenario, values, metric)
+    times = over_seeds(play, seeds, what=name)
     value = median(times)
-    name = f"{name}, {len(times)} seeds"
     return Case(name, value, value <= goal, p99=percentile_99(times))
 
 
@@ -37,8 +38,11 @@ def _takeovers(
         values: dict[str, Value] = {
             "nodes": nodes, "what": what, "after": after, "loss": loss
         }  # fmt: skip
-        times = _times(takeover.SCENARIO, values, Metric.CONVERGE_ALL, seeds=seeds)
-        cases.append(_case(f"n = {nodes}", times, goal=goal))
+        case = _case(
+            "takeover", values, Metric.CONVERGE_ALL,
+            name=f"n = {nodes}", seeds=seeds, goal=goal,
+        )  # fmt: skip
+        cases.append(case)
     return cases
 
 
@@ -63,8 +67,9 @@ def measure_heal(effort: Effort) -> list[Case]:
             ("table", Metric.HEAL_TABLE, 5.0),
         ):
             seeds = 3 if quick else (100 if seconds < 100 else 10)
-            times = _times(partition.SCENARIO, values, metric, seeds=seeds)
-            cases.append(_case(f"{what}, {seconds:g} s, n = {nodes}", times, goal=goal))
+            name = f"{what}, {seconds:g} s, n = {nodes}"
+            case = _case("partition", values, metric, name=name, seeds=seeds, goal=goal)
+            cases.append(case)
     return cases
 
 

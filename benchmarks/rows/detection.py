@@ -12,6 +12,7 @@ from functools import partial
 from statistics import median
 
 from benchmarks.row import Case, Effort, Row, percentile_99
+from benchmarks.seeds import over_seeds
 from benchmarks.simulated import (
     Mistakes,
     downs_after_short_stalls,
@@ -40,22 +41,23 @@ def measure_silent(effort: Effort) -> list[Case]:
             if seeds:
                 cases.append(_silent(nodes, how, seeds=seeds, goal=goal))
     seeds = 2 if effort is Effort.QUICK else 20
-    downs = sum(
-        downs_after_short_stalls(20, seed=seed, stall=0.5, seconds=60.0, membership=LAN)
-        for seed in range(seeds)
-    )
     name = f"stalls of 0.5 s, n = 20, {seeds} minutes: announced as down"
+    stalls = partial(
+        downs_after_short_stalls, 20, stall=0.5, seconds=60.0, membership=LAN
+    )
+    downs = sum(over_seeds(stalls, seeds, what=name))
     return [*cases, Case(name, downs, downs == 0, unit="times")]
 
 
 def _silent(
     nodes: int, how: Callable[[Host], None], *, seeds: int, goal: float
 ) -> Case:
-    times = [seconds_until_known(nodes, seed=seed, how=how) for seed in range(seeds)]
-    value, p99 = median(times), percentile_99(times)
     what = "crash" if how is Host.crash else "SIGSTOP"
+    name = f"{what}, n = {nodes:,}, {seeds} seeds"
+    times = over_seeds(partial(seconds_until_known, nodes, how=how), seeds, what=name)
+    value, p99 = median(times), percentile_99(times)
     ok = value <= goal and p99 <= _P99
-    return Case(f"{what}, n = {nodes:,}, {seeds} seeds", value, ok, p99=p99)
+    return Case(name, value, ok, p99=p99)
 
 
 def measure_stalls(effort: Effort) -> list[Case]:
@@ -104,7 +106,8 @@ def _downs(
     *,
     seeds: int,
 ) -> Case:
-    downs = sum(play(seed=s, membership=membership).downs for s in range(seeds))
+    played = over_seeds(partial(play, membership=membership), seeds, what=name)
+    downs = sum(mistakes.downs for mistakes in played)
     return Case(name, downs, downs == 0)
 
 

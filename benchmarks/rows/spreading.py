@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from random import Random
 from statistics import median
 
 from benchmarks.row import Case, Effort, Row, percentile_99
+from benchmarks.seeds import over_seeds
 from benchmarks.simulated import Watched, cluster_of
 from lashup.machine import Address, NodeId, Send
 from lashup.multicast import Delivered, Multicast, MulticastConfig
@@ -18,10 +20,11 @@ _LINK = 0.0005
 def measure_tags(effort: Effort) -> list[Case]:
     """One node of 100 says something new of itself."""
     seeds = 2 if effort is Effort.QUICK else 100
-    times = [_tags_known_after(100, seed=seed) for seed in range(seeds)]
+    name = f"n = 100, {seeds} seeds"
+    times = over_seeds(partial(_tags_known_after, 100), seeds, what=name)
     value, p99 = median(times), percentile_99(times)
     ok = value <= 0.1 and p99 <= 0.5
-    return [Case(f"n = 100, {seeds} seeds", value, ok, p99=p99)]
+    return [Case(name, value, ok, p99=p99)]
 
 
 def _tags_known_after(nodes: int, *, seed: int) -> float:
@@ -63,7 +66,8 @@ def measure_multicast(effort: Effort) -> list[Case]:
     runs = 3 if effort is Effort.QUICK else 40
     cases = []
     for loss, goal in ((0.0, 1.0), (0.01, 0.999), (0.1, 0.98)):
-        played = [_multicast(1_000, loss=loss, seed=seed) for seed in range(runs)]
+        play = partial(_multicast, 1_000, loss=loss)
+        played = over_seeds(play, runs, what=f"loss {loss:.0%}")
         reached = sum(share for share, _, _ in played) / runs
         copies = sum(copies for _, copies, _ in played) / runs
         name = f"loss {loss:.0%}"
