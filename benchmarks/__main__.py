@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks list` and `run NAME|all [--quick] [--json]`.
+"""The command line: `benchmarks list` and `run NAME|all [--quick | --save] [--json]`.
 
 Exits with 0 when everything was measured, whether or not a goal was reached: a
 slow machine is no error. `ok` in the output says which were.
@@ -16,6 +16,7 @@ from rich.table import Table
 
 from benchmarks.row import Case, Effort, Row
 from benchmarks.rows import ROWS
+from benchmarks.saved import save
 
 
 def main() -> int:
@@ -26,7 +27,13 @@ def main() -> int:
     listing.add_argument("--json", action="store_true")
     run = commands.add_parser("run", help="measure one, or all")
     run.add_argument("name", choices=["all", *ROWS])
-    run.add_argument("--quick", action="store_true", help="a short form, less exact")
+    form = run.add_mutually_exclusive_group()
+    form.add_argument("--quick", action="store_true", help="a short form, less exact")
+    form.add_argument(
+        "--save",
+        action="store_true",
+        help="keep the figures in benchmarks/results/, for the table in the docs",
+    )
     run.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     if asked.command == "list":
@@ -39,6 +46,8 @@ def main() -> int:
         print(f"measuring {row.name} ...", file=sys.stderr, flush=True)
         cases = row.measure(effort)
         answers.append(answer(row, cases))
+        if asked.save:
+            print(f"saved in {save(answers[-1])}", file=sys.stderr)
         if not asked.json:
             _show(row, cases)
     if asked.json:

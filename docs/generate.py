@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import describe_api
+import describe_benchmarks
 import describe_cli
 import describe_config
 import describe_lines
@@ -43,6 +44,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "wire-sizes": describe_lines.wire_sizes,
     "wire-channels": describe_lines.wire_channels,
     "lab-json": describe_lines.lab_json,
+    "last-figures": describe_benchmarks.last_figures,
 }
 
 
