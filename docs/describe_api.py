@@ -18,6 +18,7 @@ _BY_HAND = frozenset(
 def running_a_node() -> str:
     """Opening a node, what it is told, and what it can do."""
     import lashup
+    from lashup.runtime.cluster_keys import ClusterKeys
     from lashup.runtime.table import Table
 
     return _sections(
@@ -25,6 +26,10 @@ def running_a_node() -> str:
         _settings(lashup.NodeConfig),
         _object("RunningNode", lashup.RunningNode),
         _object("node.kv", Table, without=("made_visible", "notify", "close")),
+        _object("node.keys", ClusterKeys),
+        _object("KeyReport", lashup.KeyReport),
+        _object("MemberKeys", lashup.MemberKeys),
+        _function("key_id_of", lashup.key_id_of),
         _settings(lashup.MembershipConfig),
         _settings(lashup.Limits),
         _function("idle_directory", lashup.idle_directory),

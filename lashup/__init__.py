@@ -22,6 +22,7 @@ from lashup.crdt.writer import Remove
 from lashup.errors import (
     ConcurrentUpdate,
     ConfigError,
+    KeysDiffer,
     LashupError,
     LimitExceeded,
     NodeClosed,
@@ -53,9 +54,12 @@ from lashup.membership import (
     Suspected,
 )
 from lashup.multicast import Delivered
+from lashup.rotation import MemberKeys
 from lashup.runtime.agent import RunningNode, open_node
 from lashup.runtime.broadcast import Missed
+from lashup.runtime.cluster_keys import KeyReport
 from lashup.runtime.directory_lock import idle_directory
+from lashup.wire.keyring import key_id_of
 
 _ROOT = MapField()
 
@@ -90,6 +94,8 @@ __all__ = (
     "Joined",
     "Key",
     "KeyChanged",
+    "KeyReport",
+    "KeysDiffer",
     "LashupError",
     "Left",
     "LimitExceeded",
@@ -97,6 +103,7 @@ __all__ = (
     "Liveness",
     "MapView",
     "Member",
+    "MemberKeys",
     "MembershipConfig",
     "Missed",
     "Name",
@@ -119,6 +126,7 @@ __all__ = (
     "disable_wins_flag",
     "enable_wins_flag",
     "idle_directory",
+    "key_id_of",
     "map_field",
     "multi_value_register",
     "open_node",

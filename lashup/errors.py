@@ -81,6 +81,23 @@ class Unconfirmed(LashupError):
         self.missing = missing
 
 
+class KeysDiffer(LashupError):
+    """A change of keys could lock a member out. Nothing has changed.
+
+    Args:
+        stuck: Ids of the members that lack what they would need.
+        silent: Ids of the members that did not say.
+        problem: The same for people, with the way out.
+    """
+
+    def __init__(
+        self, stuck: tuple[bytes, ...], silent: tuple[bytes, ...], *, problem: str
+    ) -> None:
+        super().__init__(problem)
+        self.stuck = stuck
+        self.silent = silent
+
+
 class StorageError(LashupError):
     """The disk refuses, or holds something that is not ours.
 

@@ -29,7 +29,7 @@ from lashup.crdt.field import Key
 from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
 from lashup.errors import MalformedDatagram, UsageError
-from lashup.identity import Identity
+from lashup.identity import META_TABLE, Identity
 from lashup.inbox import Inbox
 from lashup.kv.confirmation import Wait, check_wait, is_enough
 from lashup.kv.replica import (
@@ -56,9 +56,16 @@ from lashup.membership import (
 from lashup.membership.record import record_untrusted
 from lashup.multicast import Branch, Delivered, Multicast
 from lashup.outbox import FRAGMENT_CHANNEL, Outbox
-from lashup.savings import MEMBER_TABLE, Savings
+from lashup.rotation import (
+    Keep,
+    Order,
+    Rotation,
+    RotationEffect,
+    keyring_row,
+    ring_untrusted,
+)
+from lashup.savings import KEYRING_ROW, MEMBER_TABLE, Savings
 from lashup.wire.envelope import Seal
-from lashup.wire.keyring import Keyring
 
 #: Topics that start so are ours.
 RESERVED_TOPICS = "lashup/"
@@ -72,6 +79,7 @@ class Channel(IntEnum):
     KV = 2
     MULTICAST = 3
     FRAGMENT = FRAGMENT_CHANNEL
+    KEYS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +151,13 @@ class Node:
         wall: float,
     ) -> None:
         self.malformed = 0
-        self.keyring = (
-            Keyring(config.keys) if config.keys else Keyring.loopback(config.cluster)
+        self.keyring = ring_untrusted(
+            config.keys,
+            label=config.cluster,
+            row=tables.get(META_TABLE, {}).get(KEYRING_ROW),
         )
+        self._configured_keys = config.keys
+        self.rotation = Rotation(self.keyring, me=identity.id, rng=rng)
         self.cluster = config.cluster
         self._seal = Seal(self.keyring, label=config.cluster, boot_id=identity.boot_id)
         self._outbox = Outbox(self._seal, size=config.max_datagram)
@@ -208,6 +220,7 @@ class Node:
             self.membership.next_wakeup(),
             self.kv.next_wakeup(),
             self._inbox.next_wakeup(),
+            self.rotation.next_wakeup(),
         )
 
     def tick(self, *, now: float) -> list[Effect]:
@@ -217,6 +230,7 @@ class Node:
         self._inbox.tick(now=now)
         self._take(Channel.MEMBERSHIP, self.membership.tick(now=now), effects, now=now)
         self._take_kv(self.kv.tick(now=now), effects, now=now)
+        self._take_rotation(self.rotation.tick(now=now), effects)
         return self._seal_all(effects)
 
     def receive(self, data: bytes, sender: Address, *, now: float) -> list[Effect]:
@@ -265,6 +279,19 @@ class Node:
         sends = self.membership.set_tags(tags, now=now)
         self._take(Channel.MEMBERSHIP, sends, effects, now=now)
         return self._seal_all(effects)
+
+    def order_keys(
+        self, order: Order, peers: Mapping[NodeId, Address], *, now: float
+    ) -> tuple[int, list[Effect]]:
+        """Give an order about the cluster's keys; see `Rotation.begin`.
+
+        Raises:
+            UsageError: This node cannot carry it out itself. Nothing has changed.
+        """
+        number, outcome = self.rotation.begin(order, peers, now=now)
+        effects: list[Effect] = []
+        self._take_rotation(outcome, effects)
+        return number, effects
 
     def update(
         self,
@@ -337,10 +364,13 @@ class Node:
 
     def persisted(self, ticket: int, *, now: float) -> list[Effect]:
         """The rows of a `Persist` effect are on disk."""
+        effects: list[Effect] = []
+        if (token := self._savings.take_keyring(ticket)) is not None:
+            self._take_rotation(self.rotation.kept(token, now=now), effects)
+            return effects
         saving = self._savings.take(ticket)
         if saving is None:
             return []
-        effects: list[Effect] = []
         if saving.write is not None:
             outcome = self.kv.committed(saving.write)
             if isinstance(outcome, Save):  # The same write, under another actor.
@@ -415,6 +445,9 @@ class Node:
                 case Channel.MULTICAST:
                     heard = self.multicast.receive(payload, view=self._view, now=now)
                     self._take(Channel.MULTICAST, heard, effects, now=now)
+                case Channel.KEYS:
+                    told = self.rotation.receive_untrusted(payload, sender)
+                    self._take_rotation(told, effects)
                 case _:
                     pass  # A later version's.
         except MalformedDatagram:
@@ -465,6 +498,20 @@ class Node:
                     effects.append(self._savings.rows(effect))
                 case Notify() | ClockSkewed() | StoreLarge() | Confirmed():
                     effects.append(effect)
+
+    def _take_rotation(
+        self, outcome: Iterable[RotationEffect], effects: list[Effect]
+    ) -> None:
+        """Pass on what concerns the keys."""
+        for effect in outcome:
+            match effect:
+                case Send(to, payload):
+                    effects += self._outbox.seal_for_every_key(
+                        to, Channel.KEYS, payload
+                    )
+                case Keep(token):
+                    row = keyring_row(self.keyring, configured=self._configured_keys)
+                    effects.append(self._savings.keyring(row, token))
 
     def _seal_all(self, effects: list[Effect]) -> list[Effect]:
         """Append the datagrams: what is to be durable stands before them."""

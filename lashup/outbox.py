@@ -57,6 +57,13 @@ class Outbox:
             for together in self._packed(frames)
         ]
 
+    def seal_for_every_key(
+        self, to: Address, channel: int, payload: bytes
+    ) -> list[Transmit]:
+        """A short message at once, in a datagram for each key of the ring."""
+        plaintext = pack_frames([(channel, payload)])
+        return [Transmit(to, data) for data in self._seal.seal_with_each(plaintext)]
+
     def _packed(self, frames: list[tuple[int, bytes]]) -> list[list[tuple[int, bytes]]]:
         if len(frames) == 1:
             return [frames]

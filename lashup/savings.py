@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lashup.identity import epoch_row
+from lashup.identity import META_TABLE, epoch_row
 from lashup.kv.replica import Save
 from lashup.kv.store import Write
 from lashup.machine import Persist
 from lashup.membership import NodeRecord
 
 MEMBER_TABLE = "member"
+#: The row of the keyring in the table of what a node knows of itself.
+KEYRING_ROW = b"keyring"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Savings:
         # Ticket 0 is that of the identity, which is saved before the node starts.
         self._ticket = 0
         self._waiting: dict[int, Saving] = {}
+        self._keyrings: dict[int, int] = {}
         self._remembered = set(remembered)
 
     def rows(self, save: Save) -> Persist:
@@ -67,6 +70,16 @@ class Savings:
         """This node's own epoch is now this."""
         self._ticket += 1
         return Persist(self._ticket, (epoch_row(epoch),))
+
+    def keyring(self, row: bytes, token: int) -> Persist:
+        """The keyring is now this; `take_keyring` gives the token back."""
+        self._ticket += 1
+        self._keyrings[self._ticket] = token
+        return Persist(self._ticket, ((META_TABLE, KEYRING_ROW, row),))
+
+    def take_keyring(self, ticket: int) -> int | None:
+        """The token of the keyring that a ticket has saved, None if it was none."""
+        return self._keyrings.pop(ticket, None)
 
     def take(self, ticket: int) -> Saving | None:
         """The write that waited for a ticket, None when nobody did."""

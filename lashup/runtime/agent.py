@@ -34,6 +34,7 @@ from lashup.membership import LinkFault, Member, Reachability
 from lashup.multicast import Branch, Delivered
 from lashup.node import Effect, Node, Visible
 from lashup.runtime.broadcast import Broadcast, Feed
+from lashup.runtime.cluster_keys import ClusterKeys
 from lashup.runtime.commits import Commits
 from lashup.runtime.memory_storage import MemoryStorage
 from lashup.runtime.sqlite_storage import SqliteStorage
@@ -51,6 +52,7 @@ class RunningNode:
 
     Attributes:
         kv: The table.
+        keys: The keys of the whole cluster.
     """
 
     def __init__(
@@ -85,6 +87,12 @@ class RunningNode:
             node,
             carry_out=self._carry_out,
             require_open=self._require_open,
+            require_member=self._require_member,
+            wait_until=self.wait_until,
+        )
+        self.keys = ClusterKeys(
+            node,
+            carry_out=self._carry_out,
             require_member=self._require_member,
             wait_until=self.wait_until,
         )

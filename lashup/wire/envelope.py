@@ -164,6 +164,30 @@ class Seal:
         """
         return {**self._counts, "senders": len(self._senders)}
 
+    def seal_with_each(self, plaintext: bytes) -> list[bytes]:
+        """A datagram for each key of the ring, the one that seals first.
+
+        Raises:
+            LimitExceeded: As `seal`.
+        """
+        datagrams = [self.seal(plaintext)]
+        for key_id in self._keyring:
+            key = self._keyring.get(key_id)
+            if key is None or key_id == self._keyring.sealing_id:
+                continue
+            # The counter goes on: no nonce comes twice, whatever key it is for.
+            self._counter += 1
+            self._counts["sealed"] += 1
+            header = self._header_of(key_id) + self._counter.to_bytes(8, "big")
+            aead = self._derive(self._cipher, key, self._boot_id)
+            datagrams.append(
+                header
+                + aead.encrypt(
+                    _NONCE_PADDING + header[-8:], plaintext, header + self._label
+                )
+            )
+        return datagrams
+
     def seal(self, plaintext: bytes) -> bytes:
         """One datagram, unlike any other, that only holders of the key can read.
 
@@ -261,9 +285,13 @@ class Seal:
         self._aead = self._derive(
             self._cipher, self._keyring.sealing_key, self._boot_id
         )
-        self._header = _PREFIX + bytes((self._cipher.value,)) + key_id + self._boot_id
+        self._header = self._header_of(key_id)
         for identity in [i for i in self._senders if i[1:5] not in self._keyring]:
             del self._senders[identity]
+
+    def _header_of(self, key_id: bytes) -> bytes:
+        """A datagram's first bytes, up to the counter."""
+        return _PREFIX + bytes((self._cipher.value,)) + key_id + self._boot_id
 
     def _refusal(self, count: str, why: str) -> MalformedDatagram:
         self._counts[count] += 1
