@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from navstar.allocation import Allocation, IpAddress
+from navstar.contest import Contested
 from navstar.diff import Delete, Op, Put, diff, without_links
 from navstar.errors import NavstarError
 from navstar.line import Line
@@ -62,6 +63,8 @@ class Look:
         verdict: What of the rest must stay for now.
         in_the_way: Links of others where one of ours should be.
         ops: What takes the kernel to the verdict's aim.
+        waiting: What is to be done as well, but not yet: somebody keeps undoing it.
+        contested: The rows that somebody keeps undoing.
         links: Those that matter: VTEPs, what is in their way, the device below.
         is_glance: The kernel was not asked: `actual` is what the last pass left.
     """
@@ -71,6 +74,8 @@ class Look:
     verdict: Verdict = field(default_factory=lambda: Verdict(frozenset()))
     in_the_way: tuple[LinkInTheWay, ...] = ()
     ops: tuple[Op, ...] = ()
+    waiting: tuple[Op, ...] = ()
+    contested: tuple[Contested, ...] = ()
     links: frozenset[str] = frozenset()
     is_glance: bool = False
 
@@ -187,7 +192,7 @@ class KernelSide:
         """
         host, self._host = self._host, None
         applied = self._asking(lambda kernel: kernel.apply(look.ops))
-        if host is not None and not applied.refused:
+        if host is not None and not (applied.refused or look.waiting):
             self._host = replace(host, rows=look.verdict.aim)
         return applied
 
@@ -287,7 +292,7 @@ def _compare(
     ops = diff(verdict.aim, host.rows)
     links = {row.name for row in desired.rows | verdict.aim if isinstance(row, Link)}
     names = frozenset({host.device, *links, *(link.by for link in host.in_the_way)})
-    return Look(desired, host.rows, verdict, host.in_the_way, ops, names)
+    return Look(desired, host.rows, verdict, host.in_the_way, ops, links=names)
 
 
 def _device(kernel: Kernel, agent_ip: IpAddress) -> UnderlayDevice:

@@ -15,10 +15,10 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
+from navstar.changed import Changed
 from navstar.diff import Op, Put
 from navstar.netlink_codec import (
     ADDR_HEADER,
@@ -55,18 +55,6 @@ _IFA_PROTO = 11
 _NUD_PERMANENT = 0x80
 _RT_SCOPE_LINK = 253
 _ROUTE_PROTOCOL_AT = 5
-
-
-class Changed(StrEnum):
-    """What somebody else changed, or may have."""
-
-    LINK = "link"
-    ADDRESS = "address"
-    NEIGHBOUR = "neighbour"
-    ROUTE = "route"
-    RULE = "rule"
-    #: The kernel had to drop notifications: anything may have changed.
-    OVERFLOW = "overflow"
 
 
 class NeighbourWrites:
@@ -118,6 +106,8 @@ class KernelWatch:
     def __init__(self, own_port: int, writes: NeighbourWrites) -> None:
         self._own_port = own_port
         self._writes = writes
+        #: Netlink port of who last changed something of a kind, where the kernel told.
+        self.ports: dict[Changed, int] = {}
         self._names: frozenset[str] = frozenset()
         self._followed: dict[int, str] = {}
         self._questions = NetlinkSocket()
@@ -201,19 +191,28 @@ class KernelWatch:
 
     def _read(self, data: bytes) -> Iterator[Changed]:
         for told in messages(data):
-            match told.type:
-                case Rtm.NEWLINK | Rtm.DELLINK if self._link_matters(told):
-                    yield Changed.LINK
-                case Rtm.NEWADDR | Rtm.DELADDR if self._addr_matters(told):
-                    yield Changed.ADDRESS
-                case Rtm.NEWNEIGH | Rtm.DELNEIGH if self._neighbour_matters(told):
-                    yield Changed.NEIGHBOUR
-                case Rtm.NEWROUTE | Rtm.DELROUTE if self._route_matters(told):
-                    yield Changed.ROUTE
-                case Rtm.NEWRULE | Rtm.DELRULE if self._rule_matters(told):
-                    yield Changed.RULE
-                case _:
-                    continue
+            changed = self._changed(told)
+            if changed is None:
+                continue
+            if told.port:
+                self.ports[changed] = told.port
+            yield changed
+
+    def _changed(self, told: Message) -> Changed | None:
+        """What a notice tells of; None if it does not matter."""
+        match told.type:
+            case Rtm.NEWLINK | Rtm.DELLINK if self._link_matters(told):
+                return Changed.LINK
+            case Rtm.NEWADDR | Rtm.DELADDR if self._addr_matters(told):
+                return Changed.ADDRESS
+            case Rtm.NEWNEIGH | Rtm.DELNEIGH if self._neighbour_matters(told):
+                return Changed.NEIGHBOUR
+            case Rtm.NEWROUTE | Rtm.DELROUTE if self._route_matters(told):
+                return Changed.ROUTE
+            case Rtm.NEWRULE | Rtm.DELRULE if self._rule_matters(told):
+                return Changed.RULE
+            case _:
+                return None
 
     def _link_matters(self, told: Message) -> bool:
         """Keeps track of which link has a name, too; our own writes included."""

@@ -17,8 +17,8 @@ from navstar.hearing import UNANSWERED_AFTER
 from navstar.line_codec import BadLine
 from navstar.overlay import Conflict, SkippedLine
 from navstar.overlay_backend import LinkInTheWay
+from navstar.pass_report import PassReport
 from navstar.publish import Withdraw, Write
-from navstar.reconciler import PassReport
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -133,6 +133,7 @@ class Notices:
         self.tell("line skipped", map(said, look.desired.skipped))
         self.tell("overlay unusable", map(said, look.desired.unusable))
         self.tell("foreign link in the way", map(said, look.in_the_way))
+        self.tell("row contested", map(str, look.contested))
         self.tell("row refused", map(str, report.refused))
 
     def tell_change(self, change: Write | Withdraw) -> None:

@@ -26,9 +26,10 @@ from typing import Self
 
 from navstar.allocation import IpAddress
 from navstar.applied import Applied, Refused
+from navstar.changed import Changed
 from navstar.diff import Delete, Op, Put
 from navstar.kernel_tables import KernelTables, UnderlayDevice
-from navstar.kernel_watch import Changed, KernelWatch, NeighbourWrites
+from navstar.kernel_watch import KernelWatch, NeighbourWrites
 from navstar.link_surgery import LinkSurgery
 from navstar.netlink_codec import Request
 from navstar.netlink_rows import (

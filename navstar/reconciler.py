@@ -15,21 +15,26 @@ milliseconds, and half a pass is half a path.
 from __future__ import annotations
 
 import enum
+import math
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
 import trio
 
 from navstar.allocation import IpAddress
+from navstar.changed import Changed
+from navstar.contest import Contest
 from navstar.errors import NavstarError
 from navstar.kernel_side import Inputs, KernelSide, Look, PathBelow
-from navstar.overlay_backend import Applied, KernelWatch, Refused
+from navstar.overlay_backend import Applied, KernelWatch
+from navstar.pass_report import PassReport
 from navstar.removal import Removed, remove_everything
 from navstar.schedule import FIRST_RETRY, Cause, Schedule, Timing
+from navstar.socket_owner import port_owner
 from navstar.withdrawal import Caution
 
 AnswerT = TypeVar("AnswerT")
@@ -43,32 +48,6 @@ class Mode(enum.Enum):
     RECONCILING = "reconciling"
     #: `navstar down` was asked for: nothing of ours is in the kernel.
     DOWN = "down"
-
-
-@dataclass(frozen=True, slots=True)
-class PassReport:
-    """One pass.
-
-    Attributes:
-        cause: Why it took place.
-        look: What it found; empty if it could not look.
-        applied: What became of the operations.
-        took: Seconds.
-        ended_at: On trio's clock.
-        fault: Why it could not be done; empty if it could.
-    """
-
-    cause: Cause
-    look: Look
-    applied: Applied
-    took: float
-    ended_at: float
-    fault: str = ""
-
-    @property
-    def refused(self) -> tuple[Refused, ...]:
-        """Operations that the kernel turned down."""
-        return self.applied.refused
 
 
 @dataclass(slots=True)
@@ -107,6 +86,9 @@ class Reconciler:
         self._kernel = kernel
         self._inputs = inputs
         self._on_pass = on_pass
+        self._contest = Contest(longest_wait=timing.audit_period)
+        #: Who has the netlink ports from which rows are contested.
+        self._owners: dict[int, str] = {}
         self._schedule = Schedule(timing, rng=rng, now=trio.current_time())
         self._triggered = trio.Event()
         self._busy = trio.Lock()
@@ -127,6 +109,7 @@ class Reconciler:
         """Go by other times and another caution from now on."""
         self._kernel.brake.caution = caution
         self._schedule.timing = timing
+        self._contest.longest_wait = timing.audit_period
 
     def confirm(self) -> bool:
         """Release the brake, as the operator says. False if it does not hold."""
@@ -181,6 +164,7 @@ class Reconciler:
         async with self._busy:
             self.mode = Mode.DOWN
             self.last = None
+            self._contest.ended(frozenset())
             removed = await self._in_thread(partial(remove_everything, self._kernel))
             self.counters.writes += removed.writes
             return removed
@@ -210,13 +194,14 @@ class Reconciler:
             self._schedule.succeeded(took=0.0, now=started_at)
             return
         self.mode = Mode.RECONCILING
-        look, applied, fault = Look(), Applied(), ""
+        look, applied, fault, retry_at = Look(), Applied(), "", math.inf
         try:
             question = self._kernel.look
             if self._watch is not None and self._is_only_the_table:
                 question = self._kernel.glance
             self._is_only_the_table = True
             look = await self._in_thread(partial(question, inputs, now=started_at))
+            look, retry_at = await self._keep_temper(look, started_at)
             if self._watch is not None:
                 self._watch.follow(look.links)
             if look.ops:
@@ -228,14 +213,35 @@ class Reconciler:
             # The watch knows the writes of the socket that is gone now.
             self._watching.cancel()
         now = trio.current_time()
-        report = PassReport(cause, look, applied, now - started_at, now, fault)
+        took = now - started_at
+        report = PassReport(cause, look, applied, took, now, fault, retry_at)
+        self._contest.ended(frozenset() if fault else report.standing)
         self._note(report)
+
+    async def _keep_temper(self, look: Look, now: float) -> tuple[Look, float]:
+        """Leave for later what somebody keeps undoing; and when that is."""
+        told: dict[Changed, int] = {}
+        if self._watch is not None:
+            told, self._watch.ports = self._watch.ports, {}
+        ruling = self._contest.judge(look.ops, look.actual, ports=told, now=now)
+        if not (ruling.held or ruling.contested):
+            self._owners.clear()
+            return look, math.inf
+        ports = {one.port for one in ruling.contested}
+        # Who has ended keeps the name that it was found by.
+        owners = {port: by for port, by in self._owners.items() if port in ports}
+        for port in ports - owners.keys():
+            owners[port] = await self._in_thread(partial(port_owner, port))
+        self._owners = owners
+        contested = tuple(replace(c, by=owners[c.port]) for c in ruling.contested)
+        look = replace(look, ops=ruling.ops, waiting=ruling.held, contested=contested)
+        return look, ruling.look_again_at
 
     def _note(self, report: PassReport) -> None:
         self.last = report
         self.counters.passes += 1
         self.counters.writes += report.applied.writes
-        again_at = report.look.verdict.look_again_at
+        again_at = report.look_again_at
         if report.fault or report.refused:
             self.counters.faults += 1
             self._schedule.failed(took=report.took, now=report.ended_at)

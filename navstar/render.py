@@ -214,6 +214,7 @@ def _complaints(status: Json) -> Iterable[tuple[str, Sequence[str]]]:
     yield "Withdrawal held back", [reason] if held["reason"] else []
     yield "Conflicts", status["conflicts"]
     yield "Foreign links in the way", status["in_the_way"]
+    yield "Undone again and again", status["contested"]
     yield "Refused by the kernel", status["refused"]
     yield "Skipped", status["skipped"]
 

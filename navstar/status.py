@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
 from lashup import Member
 from navstar.allocation import Overlay
+from navstar.contest import Contested
 from navstar.diff import Op, Put
 from navstar.kernel_side import Look
 from navstar.line import Line
 from navstar.notices import name_conflicts, said
-from navstar.reconciler import PassReport
+from navstar.pass_report import PassReport
 from navstar.removal import Removed
 from navstar.tables import Fdb, Neighbour, Route, Row, row_json
 from navstar.verdict import problems_of
@@ -86,6 +88,7 @@ def _state_of(agent: Agent) -> Json:
         ],
         "skipped": _skipped(agent, look),
         "in_the_way": [said(one) for one in look.in_the_way],
+        "contested": [_contested(one) for one in look.contested],
         "refused": [str(one) for one in last.refused] if last is not None else [],
     }
 
@@ -221,13 +224,14 @@ def _skipped(agent: Agent, look: Look) -> list[str]:
     ]
 
 
-def _rows_after(last: PassReport | None) -> frozenset[Row]:
+def _rows_after(last: PassReport | None) -> AbstractSet[Row]:
     """The rows of ours that are there since the last pass, as far as it knows."""
-    if last is None:
-        return frozenset()
-    if last.refused or last.fault:
-        return last.look.actual
-    return last.look.verdict.aim
+    return frozenset() if last is None else last.standing
+
+
+def _contested(one: Contested) -> str:
+    wait = f"; the next repair in {one.waits:.1f} s" if one.waits else ""
+    return f"{one}; repaired {one.repairs} times{wait}"
 
 
 def _pass(report: PassReport, now: float) -> Json:

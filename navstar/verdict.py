@@ -54,6 +54,9 @@ def _of_the_kernel(status: Mapping[str, Any]) -> Iterator[str]:
         yield "the last pass failed"
     if status["in_the_way"]:
         yield _counted(len(status["in_the_way"]), "foreign link") + " in the way"
+    if status["contested"]:
+        count = len(status["contested"])
+        yield _counted(count, "row") + " of ours that somebody keeps undoing"
     if status["refused"]:
         yield _counted(len(status["refused"]), "row") + " refused by the kernel"
     missing = status["rows"]["missing"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from navstar.doctor.finding import Finding, Level
@@ -18,6 +17,7 @@ from navstar.netlink_codec import (
 )
 from navstar.netlink_socket import NetlinkSocket
 from navstar.overlay_backend import Kernel
+from navstar.socket_owner import socket_owner
 from navstar.tables import Link, address_of_bytes
 
 _FRA_PRIORITY, _FRA_PROTOCOL = 6, 21
@@ -28,7 +28,7 @@ def check_ports(host: Host, needs: Needs) -> Iterator[Finding]:
     """The VXLAN port is free, or the kernel's own."""
     for port in sorted({vtep.port for vtep in needs.vteps}):
         for inode in _sockets_at(host, port):
-            owner = _owner_of(host, inode)
+            owner = socket_owner(inode, host.path("/proc"))
             if owner is None:
                 continue  # The kernel's own socket, of a VTEP.
             yield Finding(
@@ -52,20 +52,6 @@ def _sockets_at(host: Host, port: int) -> set[int]:
             if len(fields) > 9 and int(fields[1].rpartition(":")[2], 16) == port:
                 found.add(int(fields[9]))
     return found
-
-
-def _owner_of(host: Host, inode: int) -> str | None:
-    """The process that has a socket, as `name (pid 123)`."""
-    wanted = f"socket:[{inode}]"
-    for process in host.path("/proc").glob("[0-9]*"):
-        try:
-            has_it = any(os.readlink(each) == wanted for each in process.glob("fd/*"))
-        except OSError:
-            continue  # Gone meanwhile, or not ours to look into.
-        if has_it:
-            name = (host.text(f"/proc/{process.name}/comm") or "?").strip()
-            return f"{name} (pid {process.name})"
-    return None
 
 
 def check_links(host: Host, needs: Needs) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ from ipaddress import IPv4Address, IPv4Interface
 import pytest
 import trio
 
+from navstar.changed import Changed
 from navstar.diff import Delete, Put, diff
-from navstar.kernel_watch import Changed
 from navstar.overlay_backend import Kernel
 from navstar.tables import Addr, Fdb
 from tests.navstar.example_rows import GROUND, LINK, VTEP, insertion_order, path_to

@@ -14,11 +14,13 @@ import trio
 from trio.testing import MockClock
 
 from navstar.allocation import IpAddress
+from navstar.changed import Changed
 from navstar.errors import NavstarError
 from navstar.kernel_side import Inputs, KernelSide
 from navstar.line import Line
 from navstar.overlay_backend import Kernel, LinkInTheWay, UnderlayDevice
-from navstar.reconciler import Mode, PassReport, Reconciler
+from navstar.pass_report import PassReport
+from navstar.reconciler import Mode, Reconciler
 from navstar.schedule import Cause, Timing
 from navstar.tables import Fdb, Row, kernel_key
 from navstar.withdrawal import Brake, Caution, Knowledge, Release
@@ -45,6 +47,7 @@ class Watch:
         self._ours, self.theirs = socket.socketpair()
         self._ours.setblocking(False)
         self.followed: set[str] = set()
+        self.ports: dict[Changed, int] = {}
 
     def fileno(self) -> int:
         return self._ours.fileno()
@@ -158,6 +161,9 @@ class World:
 
     def agents(self) -> int:
         return len([row for row in self.host.dump() if isinstance(row, Fdb)])
+
+    def is_contested(self) -> bool:
+        return bool(self.reports[-1].look.contested)
 
     def has_agents(self, count: int) -> bool:
         return self.agents() == count
@@ -340,6 +346,39 @@ async def test_a_refused_row_stops_no_other_and_is_tried_again(
     world.host.foreign_routes.clear()
     assert await world.until(lambda: route in world.host.dump()) < 2
     assert world.reports[-1].cause is Cause.RETRY
+
+
+async def test_somebody_who_keeps_undoing_a_row_is_answered_ever_more_slowly(
+    world: World, clock
+) -> None:
+    began, before = trio.current_time(), world.host.writes
+    for _ in range(3):
+        world.host.lose(Fdb)
+        await world.until(lambda: world.has_agents(3))
+    world.host.lose(Fdb)
+    await world.until(lambda: bool(world.reports[-1].look.contested))
+
+    # The kernel is not as it should be, and nobody is told that it is.
+    assert world.reports[-1].standing == world.host.dump()
+    while trio.current_time() < began + 120:
+        await world.until(lambda: world.has_agents(3))
+        world.host.lose(Fdb)
+    assert world.host.writes - before <= 3 * (3 + 4 + 13)
+    await world.until(lambda: world.has_agents(3))
+    await world.until(lambda: not world.reports[-1].look.contested)
+
+
+async def test_a_change_of_the_table_reaches_the_kernel_amidst_a_fight(
+    world: World, clock
+) -> None:
+    for _ in range(4):
+        world.host.lose(Fdb)
+        await world.until(lambda: not world.has_agents(0) or world.is_contested())
+    world.go_by(lines=lines(4))
+    world.reconciler.trigger(Cause.TABLE)
+
+    assert await world.until(lambda: world.agents() >= 1) < 0.1
+    assert "10.0.0.5" in "".join(map(str, world.host.dump()))
 
 
 async def test_a_kernel_that_cannot_be_asked_is_opened_anew(

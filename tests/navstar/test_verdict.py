@@ -19,6 +19,7 @@ WELL: dict[str, Any] = {
     "kernel": {"last_pass": {"fault": None}},
     "conflicts": [],
     "in_the_way": [],
+    "contested": [],
     "refused": [],
 }
 
@@ -39,6 +40,7 @@ def test_when_all_is_well_nothing_is_wrong() -> None:
         (with_(source={"origin": "f", "fault": "gone"}), "source cannot be read"),
         (with_(rows={"desired": 12, "actual": 2, "missing": 10}), "10 rows missing"),
         (with_(refused=["row"]), "1 row refused by the kernel"),
+        (with_(contested=["a", "b"]), "2 rows of ours that somebody keeps undoing"),
         (with_(in_the_way=["vtep1024: foreign"]), "1 foreign link in the way"),
         (with_(kernel={"last_pass": {"fault": "oops"}}), "last pass failed"),
         (with_(kv_synchronised=False), "not synchronised"),

@@ -1,0 +1,58 @@
+"""What one pass over the kernel came to. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from navstar.applied import Applied, Refused
+from navstar.diff import Put
+from navstar.kernel_side import Look
+from navstar.schedule import Cause
+from navstar.tables import Row
+
+
+@dataclass(frozen=True, slots=True)
+class PassReport:
+    """One pass.
+
+    Attributes:
+        cause: Why it took place.
+        look: What it found; empty if it could not look.
+        applied: What became of the operations.
+        took: Seconds.
+        ended_at: On trio's clock.
+        fault: Why it could not be done; empty if it could.
+        retry_at: When the first of what had to wait may be done.
+    """
+
+    cause: Cause
+    look: Look
+    applied: Applied
+    took: float
+    ended_at: float
+    fault: str = ""
+    retry_at: float = math.inf
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """Operations that the kernel turned down."""
+        return self.applied.refused
+
+    @property
+    def look_again_at(self) -> float:
+        """When what was held back or had to wait may be done."""
+        return min(self.look.verdict.look_again_at, self.retry_at)
+
+    @property
+    def standing(self) -> AbstractSet[Row]:
+        """The rows of ours that are there now, as far as is known."""
+        if self.fault:
+            return self.look.actual
+        undone = [*self.look.waiting, *(one.op for one in self.refused)]
+        if not undone:
+            return self.look.verdict.aim
+        missing = {op.row for op in undone if isinstance(op, Put)}
+        surplus = {op.row for op in undone if not isinstance(op, Put)}
+        return self.look.verdict.aim - missing | surplus
