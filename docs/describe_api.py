@@ -71,10 +71,14 @@ def members_and_events() -> str:
     """Members, and what `node.events()` and `node.listen()` tell."""
     import lashup
 
-    members = (lashup.Member, lashup.Liveness)
+    members = (
+        *(lashup.Member, lashup.Liveness, lashup.Reachability, lashup.Reach),
+        *(lashup.LinkFault, lashup.Branch),
+    )
     events = (
         *(lashup.Joined, lashup.Changed, lashup.Suspected, lashup.Failed),
         *(lashup.Returned, lashup.Left, lashup.Reaped, lashup.Conflict),
+        *(lashup.LinkBroken, lashup.LinkMended),
         *(lashup.ClockSkewed, lashup.StoreLarge, lashup.Missed, lashup.Delivered),
     )
     rows = ["| event | fields | |", "|---|---|---|"]

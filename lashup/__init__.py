@@ -46,14 +46,19 @@ from lashup.membership import (
     Failed,
     Joined,
     Left,
+    LinkBroken,
+    LinkFault,
+    LinkMended,
     Liveness,
     Member,
     MembershipConfig,
+    Reach,
+    Reachability,
     Reaped,
     Returned,
     Suspected,
 )
-from lashup.multicast import Delivered
+from lashup.multicast import Branch, Delivered
 from lashup.rotation import MemberKeys
 from lashup.runtime.agent import RunningNode, open_node
 from lashup.runtime.broadcast import Missed
@@ -84,6 +89,7 @@ __all__ = (
     "LOCAL",
     "WAN",
     "Address",
+    "Branch",
     "Changed",
     "ClockSkewed",
     "ConcurrentUpdate",
@@ -100,6 +106,9 @@ __all__ = (
     "Left",
     "LimitExceeded",
     "Limits",
+    "LinkBroken",
+    "LinkFault",
+    "LinkMended",
     "Liveness",
     "MapView",
     "Member",
@@ -111,6 +120,8 @@ __all__ = (
     "NodeConfig",
     "NodeId",
     "Overloaded",
+    "Reach",
+    "Reachability",
     "Reaped",
     "Returned",
     "RunningNode",

@@ -31,6 +31,7 @@ from lashup.crdt.writer import Operation
 from lashup.errors import MalformedDatagram, UsageError
 from lashup.identity import META_TABLE, Identity
 from lashup.inbox import Inbox
+from lashup.kv import messages as kv_messages
 from lashup.kv.confirmation import Wait, check_wait, is_enough
 from lashup.kv.replica import (
     Announce,
@@ -65,6 +66,7 @@ from lashup.rotation import (
     ring_untrusted,
 )
 from lashup.savings import KEYRING_ROW, MEMBER_TABLE, Savings
+from lashup.traffic import Traffic
 from lashup.wire.envelope import Seal
 
 #: Topics that start so are ours.
@@ -151,6 +153,7 @@ class Node:
         wall: float,
     ) -> None:
         self.malformed = 0
+        self._kv_traffic = Traffic(kv_messages.KIND_NAMES)
         self.keyring = ring_untrusted(
             config.keys,
             label=config.cluster,
@@ -406,7 +409,7 @@ class Node:
         groups: dict[str, Mapping[str, int | float]] = {
             "membership": self.membership.statistics(),
             "multicast": self.multicast.statistics(),
-            "kv": self.kv.statistics(),
+            "kv": {**self.kv.statistics(), **self._kv_traffic.statistics()},
             "seal": self._seal.statistics(),
             "fragments": self._inbox.statistics(),
         }
@@ -434,6 +437,8 @@ class Node:
                     outcome = self.membership.receive(payload, sender, now=now)
                     self._take(Channel.MEMBERSHIP, outcome, effects, now=now)
                 case Channel.KV:
+                    kind = kv_messages.kind_of(payload)
+                    self._kv_traffic.received(kind, len(payload))
                     kv_outcome = self.kv.receive_untrusted(
                         payload,
                         sender,
@@ -488,6 +493,8 @@ class Node:
         for effect in outcome:
             match effect:
                 case Send(to, payload):
+                    kind = kv_messages.kind_of(payload)
+                    self._kv_traffic.sent(kind, len(payload))
                     self._outbox.put(to, Channel.KV, payload)
                 case Announce(payload):
                     sends = self.multicast.send(

@@ -14,7 +14,7 @@ from lashup.errors import MalformedDatagram
 from lashup.kv.replica import ClockSkewed, Notify
 from lashup.kv.subscription import Subscription
 from lashup.machine import NEVER, Address, Persist, Transmit
-from lashup.membership import MemberEvent
+from lashup.membership import LinkBroken, LinkMended, MemberEvent
 from lashup.multicast import Delivered
 from lashup.node import Effect, Node, Visible
 from simulations.latency import SECOND
@@ -122,6 +122,12 @@ class Process:
                     host.log("delivered", topic=topic, origin=origin.hex(), size=size)
                 case ClockSkewed(seconds):
                     host.log("skewed", microseconds=round(seconds * 1e6))
+                case LinkBroken(fault) | LinkMended(fault):
+                    host.log(
+                        type(effect).__name__,
+                        observer=fault.observer.hex(),
+                        member=fault.member.hex(),
+                    )
                 case _ if isinstance(effect, MemberEvent):
                     self._tell(effect)
                 case event:  # what the world does nothing about
@@ -204,6 +210,8 @@ class Process:
         self._world.at(self._world.now + max(1, round(seconds * SECOND)), action)
 
     def _tell(self, event: MemberEvent) -> None:
+        if isinstance(event, (LinkBroken, LinkMended)):
+            return  # `carry_out` has logged it.
         member = event.member
         self._host.log(
             type(event).__name__,

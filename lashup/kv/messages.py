@@ -79,6 +79,16 @@ class Part:
 
 Message: TypeAlias = Ask | Answer | Request | Part | HaveYou | Have
 
+#: The kinds as they are counted, in the order of their numbers; 0 is a later version's.
+KIND_NAMES = ("unknown_kind", "ask", "answer", "request", "part", "have_you", "have")
+
+
+def kind_of(message: bytes) -> str:
+    """What a message is counted as, without a look at what is in it."""
+    # A list of a few fields has a header of one byte, and a small number is one.
+    kind = message[1] if len(message) > 1 else 0
+    return KIND_NAMES[kind if kind < len(KIND_NAMES) else 0]
+
 
 def encode(message: Message) -> bytes:
     """A message as bytes."""

@@ -14,6 +14,9 @@ from lashup.membership.events import (
     Failed,
     Joined,
     Left,
+    LinkBroken,
+    LinkFault,
+    LinkMended,
     MemberEvent,
     Reaped,
     Remember,
@@ -21,7 +24,6 @@ from lashup.membership.events import (
     RiderHeard,
     Suspected,
 )
-from lashup.membership.link_faults import LinkFault
 from lashup.membership.member import Liveness, Member
 from lashup.membership.reachability import Reach, Reachability
 from lashup.membership.record import NodeRecord, record_untrusted
@@ -38,7 +40,9 @@ __all__ = (
     "Failed",
     "Joined",
     "Left",
+    "LinkBroken",
     "LinkFault",
+    "LinkMended",
     "Liveness",
     "Member",
     "MemberEvent",

@@ -76,8 +76,44 @@ class Conflict:
     keeper: Member
 
 
+@dataclass(frozen=True, slots=True)
+class LinkFault:
+    """One member does not hear another, which lives.
+
+    Attributes:
+        observer: Who does not hear.
+        member: Whom.
+    """
+
+    observer: NodeId
+    member: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class LinkBroken:
+    """A live member does not hear another any more, though others do."""
+
+    fault: LinkFault
+
+
+@dataclass(frozen=True, slots=True)
+class LinkMended:
+    """It hears it again, or one of them is gone, or nobody says so any more."""
+
+    fault: LinkFault
+
+
 MemberEvent: TypeAlias = (
-    Joined | Changed | Suspected | Failed | Returned | Left | Reaped | Conflict
+    Joined
+    | Changed
+    | Suspected
+    | Failed
+    | Returned
+    | Left
+    | Reaped
+    | Conflict
+    | LinkBroken
+    | LinkMended
 )
 
 

@@ -18,25 +18,15 @@ from random import Random
 from lashup.machine import NEVER, NodeId
 from lashup.membership.beliefs import Beliefs
 from lashup.membership.config import MembershipConfig
+from lashup.membership.events import LinkBroken, LinkFault, LinkMended
 from lashup.membership.messages import LINKS_LIMIT, Letter, Links
 from lashup.membership.reachability import Reachabilities
 
 #: Probe periods between two tellings of a list that has not changed, and until a
 #: list that is not told any more is forgotten.
 _TOLD_AGAIN, _FORGOTTEN = 20, 70
-
-
-@dataclass(frozen=True, slots=True)
-class LinkFault:
-    """One member does not hear another, which lives.
-
-    Attributes:
-        observer: Who does not hear.
-        member: Whom.
-    """
-
-    observer: NodeId
-    member: NodeId
+#: Probe periods after which faults are looked at again, in case a member has gone.
+_LOOKED_AGAIN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +63,26 @@ class LinkFaults:
         self._told: frozenset[NodeId] = frozenset()
         self._number = 0
         self._again_at = NEVER
+        self._known: frozenset[LinkFault] = frozenset()
+        self._look_at = NEVER
 
     def next_wakeup(self) -> float:
         """When `tick` has something to do. A change is told at the next tick."""
-        return self._again_at
+        return min(self._again_at, self._look_at)
+
+    def news(self, *, now: float) -> list[LinkBroken | LinkMended]:
+        """What has changed of all faults since the last call; seldom looked at."""
+        if now < self._look_at:
+            return []
+        faults = frozenset(self.faults(now=now))
+        again = now + _LOOKED_AGAIN * self._config.probe_period
+        self._look_at = again if faults or self._held else NEVER
+        broken, mended = faults - self._known, self._known - faults
+        self._known = faults
+        return [
+            *(LinkBroken(fault) for fault in sorted(broken, key=_order)),
+            *(LinkMended(fault) for fault in sorted(mended, key=_order)),
+        ]
 
     def tick(self, *, now: float) -> list[Letter]:
         """Tell our own list if it has changed, or if it is time to repeat it."""
@@ -84,6 +90,7 @@ class LinkFaults:
         if own == self._told and now < self._again_at:
             return []
         self._told = own
+        self._look_at = now
         period = self._config.probe_period
         self._again_at = now + _TOLD_AGAIN * period if own else NEVER
         me = self._beliefs.me
@@ -100,6 +107,7 @@ class LinkFaults:
         if held is not None and held.links.rank >= links.rank:
             return []
         self._held[links.observer] = _Held(links, now)
+        self._look_at = now
         return self._tell(links)
 
     def faults(self, *, now: float) -> tuple[LinkFault, ...]:
@@ -110,14 +118,18 @@ class LinkFaults:
             if live(observer) is None or held.heard_at < oldest:
                 del self._held[observer]
         me = self._beliefs.me.id
-        own = [LinkFault(me, node) for node in self._reachabilities.indirect]
+        own = [
+            LinkFault(me, node)
+            for node in self._reachabilities.indirect
+            if live(node) is not None
+        ]
         told = [
             LinkFault(observer, node)
             for observer, held in self._held.items()
             for node in held.links.targets
             if node == me or live(node) is not None
         ]
-        return tuple(sorted(own + told, key=lambda f: (f.observer, f.member)))
+        return tuple(sorted(own + told, key=_order))
 
     def _tell(self, links: Links) -> list[Letter]:
         members = self._beliefs.members
@@ -126,3 +138,7 @@ class LinkFaults:
             count, without=frozenset((links.observer,)), rng=self._rng
         )
         return [(members.address_of(peer), links) for peer in peers]
+
+
+def _order(fault: LinkFault) -> tuple[NodeId, NodeId]:
+    return fault.observer, fault.member

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
 
 from lashup.errors import MalformedDatagram
 from lashup.machine import Address, NodeId
+from lashup.membership.reachability import Reachability
 from lashup.membership.record import NodeRecord, record_untrusted
 from lashup.wire.readers import (
     bytes_untrusted,
@@ -112,11 +113,15 @@ class Member:
         record: The node in its own words.
         liveness: How it is seen.
         since: When it came to be seen so, on the machine's clock.
+        reachability: How this node reaches it: directly, through others or not at all,
+            and its round trip; None where it has not been probed. Filled in by
+            `members()` only.
     """
 
     record: NodeRecord
     liveness: Liveness
     since: float
+    reachability: Reachability | None = field(default=None, compare=False)
 
     @property
     def id(self) -> NodeId:

@@ -200,6 +200,23 @@ Message: TypeAlias = (
     | Links
 )
 
+#: The kinds as they are counted.
+KIND_NAMES: dict[type[Message], str] = {
+    Ping: "ping",
+    Ack: "ack",
+    PingRequest: "ping_request",
+    Nack: "nack",
+    Gossip: "gossip",
+    Ask: "ask",
+    Answer: "answer",
+    Want: "want",
+    Beliefs: "beliefs",
+    Obituary: "obituary",
+    Links: "links",
+}
+#: Of a later version.
+UNKNOWN_KIND = "unknown_kind"
+
 #: A message and where it is to go.
 Letter: TypeAlias = tuple[Address, Message]
 

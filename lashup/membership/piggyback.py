@@ -18,7 +18,9 @@ from lashup.membership.config import MembershipConfig
 from lashup.membership.dissemination import transmissions
 from lashup.membership.member import Liveness
 from lashup.membership.messages import (
+    KIND_NAMES,
     RIDER_LIMIT,
+    UNKNOWN_KIND,
     Ack,
     Gossip,
     Header,
@@ -26,6 +28,7 @@ from lashup.membership.messages import (
     Ping,
     encode_packet,
 )
+from lashup.traffic import Traffic
 
 #: Bytes that the list of gossip itself takes beyond an empty one.
 _LIST_FRAMING = 4
@@ -44,7 +47,7 @@ class Piggyback:
         self, beliefs: Beliefs, config: MembershipConfig, *, rng: Random
     ) -> None:
         #: Payloads by kind of message.
-        self.sent: dict[str, int] = {}
+        self.traffic = Traffic((*KIND_NAMES.values(), UNKNOWN_KIND))
         self._rider = b""
         self._beliefs = beliefs
         self._config = config
@@ -71,8 +74,6 @@ class Piggyback:
 
     def load(self, to: Address, message: Message) -> Send:
         """Make one payload."""
-        kind = type(message).__name__.lower()
-        self.sent[kind] = self.sent.get(kind, 0) + 1
         me = self._beliefs.me
         carries_rider = isinstance(message, (Ping, Ack))
         header = Header(
@@ -88,6 +89,7 @@ class Piggyback:
             gossip = self._gossip_for(to, budget)
             if gossip:
                 payload = encode_packet(header, gossip, message)
+        self.traffic.sent(KIND_NAMES[type(message)], len(payload))
         return Send(to, payload)
 
     def gossip(self, *, now: float) -> list[Send]:

@@ -5,7 +5,9 @@ Source: RFC 6298, the smoothed round trip and its variation.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import accumulate
 
 from lashup.machine import NodeId
 from lashup.membership.config import MembershipConfig
@@ -16,6 +18,8 @@ _VARIATION_SMOOTHING = 1 / 4
 _VARIATIONS = 4
 #: A member that was never measured is expected to be like the others after so many.
 _ENOUGH = 4
+#: Upper ends of the histogram's buckets, in seconds; there is one more for the rest.
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 @dataclass(slots=True)
@@ -41,10 +45,26 @@ class RoundTrips:
         self._estimates: dict[NodeId, _Estimate] = {}
         self._all: _Estimate | None = None
         self._samples = 0
+        self._sum = 0.0
+        self._histogram = [0] * (len(BUCKETS) + 1)
+
+    def statistics(self) -> dict[str, int | float]:
+        """A histogram of all round trips since the start, in seconds.
+
+        `round_trip_le_S` counts those of at most S seconds, as exporters want it.
+        """
+        counts = dict(zip(BUCKETS, accumulate(self._histogram), strict=False))
+        return {
+            **{f"round_trip_le_{limit:g}": n for limit, n in counts.items()},
+            "round_trip_count": self._samples,
+            "round_trip_sum": self._sum,
+        }
 
     def measured(self, node: NodeId, seconds: float) -> None:
         """Take in one round trip, of a ping that was sent only once."""
         self._samples += 1
+        self._sum += seconds
+        self._histogram[bisect_left(BUCKETS, seconds)] += 1
         if self._all is None:
             self._all = _Estimate(seconds, seconds / 2)
         self._all.take_in(seconds)

@@ -29,13 +29,19 @@ from random import Random
 from lashup.machine import Address, NodeId
 from lashup.membership.beliefs import Beliefs
 from lashup.membership.config import MembershipConfig
-from lashup.membership.events import Effect, Reaped, RiderHeard
+from lashup.membership.events import Effect, LinkFault, Reaped, RiderHeard
 from lashup.membership.healing import Healing
 from lashup.membership.joining import Joining
 from lashup.membership.leaving import Leaving
-from lashup.membership.link_faults import LinkFault, LinkFaults
+from lashup.membership.link_faults import LinkFaults
 from lashup.membership.member import Member
-from lashup.membership.messages import Letter, Packet, packet_untrusted
+from lashup.membership.messages import (
+    KIND_NAMES,
+    UNKNOWN_KIND,
+    Letter,
+    Packet,
+    packet_untrusted,
+)
 from lashup.membership.piggyback import Piggyback
 from lashup.membership.probe import Prober
 from lashup.membership.reachability import Reachabilities, Reachability
@@ -118,7 +124,6 @@ class Swim:
             reconciliation=self._reconciliation,
             link_faults=self._link_faults,
         )
-        self._received: dict[str, int] = {}
         self._stalls = 0
         self._evidence = 0
 
@@ -201,8 +206,8 @@ class Swim:
         """Counters since the start, and a few gauges, by name."""
         beliefs, members = self._beliefs, self._beliefs.members
         return {
-            **{f"sent_{kind}": n for kind, n in self._piggyback.sent.items()},
-            **{f"received_{kind}": n for kind, n in self._received.items()},
+            **self._piggyback.traffic.statistics(),
+            **self._round_trips.statistics(),
             **self._prober.statistics,
             "walks": self._reconciliation.walks,
             "suspicions": beliefs.accusations,
@@ -249,6 +254,7 @@ class Swim:
             letters += self._healing.tick(now=now)
             letters += self._reconciliation.tick(now=now)
             letters += self._link_faults.tick(now=now)
+            effects += self._link_faults.news(now=now)
         return effects + self._settle(letters, now=now)
 
     def receive(self, payload: bytes, sender: Address, *, now: float) -> list[Effect]:
@@ -259,15 +265,16 @@ class Swim:
         Raises:
             MalformedDatagram: Not a membership message. Nothing has changed.
         """
+        traffic = self._piggyback.traffic
         packet = packet_untrusted(payload, known=self._reception.seen)
         if packet is None:
-            self._count("unknown_kind")
+            traffic.received(UNKNOWN_KIND, len(payload))
             return []
         if packet.header.sender == self.me.id:
             return []  # Our own: a seed that is us by another address.
         letters = self._reception.walk_untrusted(packet, sender, now=now)
         # From here on nothing can fail.
-        self._count(type(packet.message).__name__.lower())
+        traffic.received(KIND_NAMES[type(packet.message)], len(payload))
         letters += self._notice_stall(now=now)
         letters += self._reception.hear(packet, sender, now=now)
         letters += self._reception.respond(packet, sender, now=now)
@@ -358,6 +365,3 @@ class Swim:
         if not rider or self._beliefs.members.live_peer(node) is None:
             return []
         return [RiderHeard(node, sender, rider)]
-
-    def _count(self, kind: str) -> None:
-        self._received[kind] = self._received.get(kind, 0) + 1

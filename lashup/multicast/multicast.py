@@ -120,7 +120,10 @@ class Multicast:
         self._config = config
         self._number = 0
         self._seen = DeliveryWindows(width=config.window, lives=config.origins)
-        self._statistics = {"sent": 0, "forwarded": 0, "delivered": 0, "duplicates": 0}
+        self._statistics = dict.fromkeys(
+            ("sent", "sent_bytes", "forwarded", "forwarded_bytes", "received",
+             "received_bytes", "delivered", "duplicates"), 0
+        )  # fmt: skip
 
     def send(self, topic: str, payload: bytes, *, view: View, now: float) -> list[Send]:
         """Send to all other live members. Nothing is delivered to this node.
@@ -140,7 +143,7 @@ class Multicast:
         self._number += 1
         message = [_MESSAGE, self._me, self._epoch, self._number, topic, payload]
         sends = self._pass_on(pack(message), self._me, view)
-        self._statistics["sent"] += len(sends)
+        self._count("sent", sends)
         return sends
 
     def receive(self, payload: bytes, *, view: View, now: float) -> list[Effect]:
@@ -159,12 +162,14 @@ class Multicast:
         number = natural_untrusted(fields[3])
         topic = text_untrusted(fields[4], longest=TOPIC_LIMIT)
         body = bytes_untrusted(fields[5], None)
+        self._statistics["received"] += 1
+        self._statistics["received_bytes"] += len(payload)
         if origin == self._me or not self._seen.is_first((origin, epoch), number):
             self._statistics["duplicates"] += 1
             return []
         self._statistics["delivered"] += 1
         sends = self._pass_on(payload, origin, view)
-        self._statistics["forwarded"] += len(sends)
+        self._count("forwarded", sends)
         return [*sends, Delivered(topic, origin, body)]
 
     def tree(self, origin: NodeId, *, view: View) -> dict[NodeId, Branch]:
@@ -178,6 +183,10 @@ class Multicast:
     def statistics(self) -> dict[str, int | float]:
         """Copies sent, copies forwarded, messages delivered, duplicates dropped."""
         return {**self._statistics}
+
+    def _count(self, way: str, sends: list[Send]) -> None:
+        self._statistics[way] += len(sends)
+        self._statistics[f"{way}_bytes"] += sum(len(send.payload) for send in sends)
 
     def _pass_on(self, message: bytes, origin: NodeId, view: View) -> list[Send]:
         trees = Trees(view.order, origin, arity=self._config.arity)

@@ -20,6 +20,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 
 import anyio
 import anyio.abc
@@ -117,7 +118,11 @@ class RunningNode:
 
         Those that are down or have left stay for a day, with their state.
         """
-        return self._node.membership.members
+        membership = self._node.membership
+        return tuple(
+            replace(member, reachability=membership.reachability(member.id))
+            for member in membership.members
+        )
 
     def reachability(self) -> dict[NodeId, Reachability]:
         """How this node reaches the other members, and how long they take to answer.

@@ -1,4 +1,4 @@
-from lashup.membership import Failed, LinkFault, Reach, Swim
+from lashup.membership import Failed, LinkBroken, LinkFault, LinkMended, Reach, Swim
 from tests.membership.vocabulary import World, cluster
 
 
@@ -77,3 +77,36 @@ def test_faults_of_members_that_are_gone_are_not_told_any_more():
     world.run(20.0)
 
     assert swims[0].link_faults(now=world.now) == ()
+
+
+def test_everybody_is_told_once_when_a_link_breaks_and_once_when_it_is_mended():
+    world, swims = cluster(8, seed=1)
+    world.divide([swims[2]], [swims[5]])
+    world.run(60.0)
+    faults = {
+        LinkFault(swims[2].me.id, swims[5].me.id),
+        LinkFault(swims[5].me.id, swims[2].me.id),
+    }
+
+    broken = world.heard(LinkBroken)
+    assert {event.fault for _, event in broken} == faults
+    assert len(broken) == 2 * len(swims)
+    assert world.heard(LinkMended) == []
+    world.heal()
+    world.run(120.0)
+
+    mended = world.heard(LinkMended)
+    assert {event.fault for _, event in mended} == faults
+    assert len(mended) == 2 * len(swims)
+    assert len(world.heard(LinkBroken)) == len(broken)
+
+
+def test_the_fault_of_a_link_to_a_member_that_dies_ends_by_itself():
+    world, swims = cluster(8, seed=1)
+    world.divide([swims[2]], [swims[5]])
+    world.run(40.0)
+
+    world.crash(swims[2])
+    world.run(20.0)
+
+    assert len(world.heard(LinkMended)) == 2 * 7

@@ -117,13 +117,16 @@ def test_statistics_count_copies():
     cluster = Cluster(9, arity=2)
     cluster.multicast(0, b"x")
 
-    totals = {"sent": 0, "forwarded": 0, "delivered": 0, "duplicates": 0}
+    totals: Counter[str] = Counter()
     for node in cluster.nodes.values():
         for name, value in node.statistics().items():
             totals[name] += int(value)
     assert totals["delivered"] == 8
     assert totals["sent"] + totals["forwarded"] == cluster.copies
+    assert totals["received"] == cluster.copies
     assert totals["duplicates"] == cluster.copies - 8
+    sent = totals["sent_bytes"] + totals["forwarded_bytes"]
+    assert sent == totals["received_bytes"] > cluster.copies
 
 
 def test_the_tree_of_an_origin_can_be_shown():
