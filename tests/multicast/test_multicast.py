@@ -1,4 +1,5 @@
 import contextlib
+from collections import Counter
 
 import pytest
 from hypothesis import given
