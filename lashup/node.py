@@ -468,9 +468,10 @@ class Node:
     ) -> None:
         """Pass on what membership or multicast wants."""
         for effect in outcome:
+            if isinstance(effect, Send):  # Nearly all are.
+                self._outbox.put(effect.to, channel, effect.payload)
+                continue
             match effect:
-                case Send(to, payload):
-                    self._outbox.put(to, channel, payload)
                 case RiderHeard(_, address, rider):
                     self.kv.hear_rider(rider_untrusted(rider), address, now=now)
                 case Changed(member) if member.id == self.id:

@@ -36,8 +36,10 @@ class Outbox:
         Raises:
             LimitExceeded: Longer than fragments can carry.
         """
-        frames = self._waiting.setdefault(to, [])
-        if len(payload) <= self.payload:
+        frames = self._waiting.get(to)
+        if frames is None:
+            frames = self._waiting[to] = []
+        if len(payload) + FRAME_OVERHEAD <= self._room:
             frames.append((channel, payload))
             return
         self._message_id += 1

@@ -99,7 +99,10 @@ class Network:
 
     def connects(self, source: str, to: str) -> bool:
         """Whether no fault stands between two nodes, this way."""
-        return not any(fault.stops(source, to) for fault in self.faults)
+        for fault in self.faults:  # noqa: SIM110  # a generator takes twice the time
+            if fault.stops(source, to):
+                return False
+        return True
 
     def carry(self, source: str, to: str, data: bytes, *, now: int) -> list[Arrival]:
         """What arrives of a datagram: nothing, once, or more than once."""

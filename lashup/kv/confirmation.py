@@ -115,7 +115,9 @@ class Confirmations:
 
     def next_wakeup(self) -> float:
         """When `tick` has something to ask."""
-        return min((one.ask_at for one in self._awaited.values()), default=NEVER)
+        if not self._awaited:
+            return NEVER
+        return min(one.ask_at for one in self._awaited.values())
 
     def begin(self, update: int, delta: Delta, *, now: float) -> list[Send]:
         """Wait for a write, under a number of the caller's, until `end`."""

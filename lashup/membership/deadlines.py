@@ -44,11 +44,12 @@ class Deadlines(Generic[KeyT]):
 
     def next_at(self) -> float:
         """The earliest deadline, NEVER if there is none."""
-        while self._heap:
-            at, _, key = self._heap[0]
+        heap = self._heap
+        while heap:
+            at, _, key = heap[0]
             if self._at.get(key) == at:
                 return at
-            heapq.heappop(self._heap)
+            heapq.heappop(heap)
         return NEVER
 
     def take_due(self, now: float) -> Iterator[KeyT]:

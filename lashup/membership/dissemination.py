@@ -56,9 +56,12 @@ class Dissemination:
         """
         if not self._level_of:
             return []
+        levels, level_of = self._levels, self._level_of
         chosen: list[tuple[NodeId, bytes, int]] = []
         passed_over = 0
-        for level, updates in enumerate(self._levels):
+        for level, updates in enumerate(levels):
+            if not updates:
+                continue
             for node, update in reversed(updates.items()):
                 size = len(update) + _FRAMING
                 if size <= budget:
@@ -72,11 +75,11 @@ class Dissemination:
                 break
         # The newest goes in last, so that it stays the newest of its new level.
         for node, update, level in reversed(chosen):
-            del self._levels[level][node]
+            del levels[level][node]
             if level + 1 < limit:
                 self._insert(node, update, level + 1)
             else:
-                del self._level_of[node]
+                del level_of[node]
         return [update for _, update, _ in chosen]
 
     def _insert(self, node: NodeId, update: bytes, level: int) -> None:

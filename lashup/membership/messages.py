@@ -35,6 +35,8 @@ from lashup.wire.readers import (
 #: Bytes of a rider, at most.
 RIDER_LIMIT = 128
 _RIDER_SIZES = range(RIDER_LIMIT + 1)
+#: What a list of up to 15 entries begins with in msgpack, less their number.
+_SHORT_LIST = 0x90
 
 #: Broken links that one list has room for.
 LINKS_LIMIT = 32
@@ -250,11 +252,37 @@ class Packet:
     record: NodeRecord | None
 
 
+class Encoding:
+    """One payload but for its gossip, which depends on the room that is left.
+
+    Args:
+        header: Who sends it.
+        message: The message proper.
+    """
+
+    __slots__ = ("_after", "_before")
+
+    def __init__(self, header: Header, message: Message) -> None:
+        kind, seq, body = _body(message)
+        fields = (kind, seq, header.sender, header.epoch, header.incarnation)
+        before = pack((*fields, header.table_hash, header.rider))
+        # A short list is its length in one byte, and then its entries.
+        count = len(fields) + 3 + len(body)
+        self._before = bytes((_SHORT_LIST | count,)) + before[1:]
+        self._after = pack(body)[1:] if body else b""
+
+    def __len__(self) -> int:
+        """The bytes of the payload without gossip."""
+        return len(self._before) + 1 + len(self._after)
+
+    def carrying(self, gossip: Sequence[bytes]) -> bytes:
+        """The payload with some gossip."""
+        return self._before + pack(gossip) + self._after
+
+
 def encode_packet(header: Header, gossip: Sequence[bytes], message: Message) -> bytes:
     """One payload."""
-    kind, seq, body = _body(message)
-    fields = [kind, seq, header.sender, header.epoch, header.incarnation]
-    return pack([*fields, header.table_hash, header.rider, gossip, *body])
+    return Encoding(header, message).carrying(gossip)
 
 
 def _body(message: Message) -> tuple[int, int, list[object]]:
@@ -312,9 +340,10 @@ def packet_untrusted(payload: bytes, *, known: Container[bytes]) -> Packet | Non
         raise MalformedDatagram("introduces somebody else than the sender")
     gossip: list[tuple[bytes, Belief]] = []
     for each in fields_untrusted(fields[7], 0):
-        update = bytes_untrusted(each, None)
-        if update not in known:
-            gossip.append((update, belief_untrusted(update)))
+        if type(each) is not bytes:
+            raise MalformedDatagram(f"a belief of {type(each).__name__}")
+        if each not in known:
+            gossip.append((each, belief_untrusted(each)))
     return Packet(header, tuple(gossip), message, record)
 
 

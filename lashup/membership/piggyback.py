@@ -9,6 +9,7 @@ be sent.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from random import Random
 
 from lashup.errors import LimitExceeded
@@ -22,11 +23,11 @@ from lashup.membership.messages import (
     RIDER_LIMIT,
     UNKNOWN_KIND,
     Ack,
+    Encoding,
     Gossip,
     Header,
     Message,
     Ping,
-    encode_packet,
 )
 from lashup.traffic import Traffic
 
@@ -83,12 +84,12 @@ class Piggyback:
             self._beliefs.members.summary.root,
             self._rider if carries_rider else b"",
         )
-        payload = encode_packet(header, (), message)
+        encoding = Encoding(header, message)
+        gossip: Sequence[bytes] = ()
         if carries_rider or isinstance(message, Gossip):
-            budget = self._config.max_payload - len(payload) - _LIST_FRAMING
+            budget = self._config.max_payload - len(encoding) - _LIST_FRAMING
             gossip = self._gossip_for(to, budget)
-            if gossip:
-                payload = encode_packet(header, gossip, message)
+        payload = encoding.carrying(gossip)
         self.traffic.sent(KIND_NAMES[type(message)], len(payload))
         return Send(to, payload)
 

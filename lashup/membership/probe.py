@@ -128,8 +128,11 @@ class Prober:
         at = min(self._period_at, self._turns.overdue_at())
         if self._again is not None:
             at = min(at, self._again[0])
-        for probe in self._open.values():
-            at = min(at, probe.ask_at, probe.ends_at)
+        for probe in self._open.values():  # Often several; asked after every packet.
+            if probe.ask_at < at:
+                at = probe.ask_at
+            if probe.ends_at < at:
+                at = probe.ends_at
         return at
 
     def tick(self, *, now: float) -> list[Letter]:

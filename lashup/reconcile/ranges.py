@@ -7,6 +7,8 @@ of a level that holds it is given by the top 0, 8, 12 or 16 of them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 ROOT = 0
 #: Children of a range of each level; the last level is the leaves.
 FANOUTS = (256, 16, 16)
@@ -22,7 +24,7 @@ RANGES = FIRSTS[-1] + 65_536
 
 def level_of(position: int) -> int:
     """How deep a range is: 0 for the root, 3 for a leaf."""
-    return sum(position >= first for first in FIRSTS[1:])
+    return bisect_right(FIRSTS, position, 1) - 1
 
 
 def children_of(position: int) -> range:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
 from lashup.errors import MalformedDatagram
@@ -158,15 +158,12 @@ class Summary:
         if position == ROOT:
             return dict(self._hashes)
         places = places_of(position)
-        keys: Iterator[bytes] = (
-            key
-            for bucket in range(
-                places.start >> _BUCKET_SHIFT, (places.stop - 1 >> _BUCKET_SHIFT) + 1
-            )
-            for key in self._keys_in_bucket(bucket)
+        buckets = range(
+            places.start >> _BUCKET_SHIFT, (places.stop - 1 >> _BUCKET_SHIFT) + 1
         )
+        keys = [key for bucket in buckets for key in self._keys_in_bucket(bucket)]
         if level_of(position) == LEAF_LEVEL:
-            keys = (key for key in keys if self._place_of(key) in places)
+            keys = [key for key in keys if self._place_of(key) in places]
         return {key: self._hashes[key] for key in keys}
 
     def answer_untrusted(self, ask: bytes, *, room: int = ANSWER_BYTES) -> bytes:
@@ -213,9 +210,11 @@ class Summary:
         sums = self.sums_of_children(position)
         return b"".join(shortened(total, salt, SUM_BYTES) for total in sums)
 
-    def _keys_in_bucket(self, bucket: int) -> Iterator[bytes]:
-        keys, size = self._buckets.get(bucket, b""), self.key_size
-        return (keys[at : at + size] for at in range(0, len(keys), size))
+    def _keys_in_bucket(self, bucket: int) -> Sequence[bytes]:
+        keys, size = self._buckets.get(bucket), self.key_size
+        if keys is None:
+            return ()
+        return [keys[at : at + size] for at in range(0, len(keys), size)]
 
     def _place_of(self, key: bytes) -> int:
         digest = blake2b(key, digest_size=PLACE_BITS // 8, key=self._hash_key).digest()

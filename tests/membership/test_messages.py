@@ -9,6 +9,7 @@ from lashup.membership import Liveness
 from lashup.membership.member import Belief
 from lashup.membership.messages import (
     Ack,
+    Encoding,
     Gossip,
     Header,
     Ping,
@@ -32,6 +33,20 @@ def test_a_packet_survives_its_journey(header, gossip, message):
     assert packet.header == header
     assert packet.message == message
     assert packet.gossip == tuple(zip(encoded, gossip, strict=True))
+
+
+@given(headers, st.lists(beliefs_about(records), max_size=20), messages)
+def test_a_payload_is_one_list_whose_length_without_gossip_is_known_before(
+    header, gossip, message
+):
+    encoded = [belief.encode() for belief in gossip]
+    encoding = Encoding(header, message)
+
+    payload = encoding.carrying(encoded)
+
+    assert payload == pack(unpack_untrusted(payload))
+    assert len(encoding) == len(encoding.carrying(()))
+    assert len(payload) == len(encoding) - 1 + len(pack(encoded))
 
 
 def test_a_packet_may_bring_the_record_of_its_sender():
