@@ -165,9 +165,9 @@ class ReconcileSection(Section):
     coalesce: Duration = 0.02
     #: The same for changes that the kernel tells of.
     kernel_coalesce: Duration = 0.05
-    #: Share of the remote agents that one pass may withdraw, above 10 agents.
+    #: Share of the remote agents that may go within `brake_delay`, above 10 agents.
     max_withdrawal: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.3
-    #: A pass that would withdraw more waits this long and looks again.
+    #: What would withdraw more is held this long, and looked at again.
     brake_delay: Duration = 30.0
     #: Then it goes on by itself ("delay") or waits for `navstar confirm` ("ask").
     brake: Literal["delay", "ask"] = "delay"

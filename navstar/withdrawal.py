@@ -10,8 +10,10 @@ the doubt is over the next pass finds them no longer desired.
     ignorant   nothing goes: not synchronised, and not known to be alone for good;
                or in agreement only with nodes that know no more (all have lost their
                disks, or the cluster is new) until `grace` has passed
-    braked     nothing goes: more than `max_withdrawal` of the agents would; a
-               second look after `brake_delay` releases it, or the operator
+    braked     nothing goes: more than `max_withdrawal` of the agents would, with
+               those that went within `brake_delay` before: a table that is emptied
+               line by line is emptied all the same. A second look after
+               `brake_delay` releases it, or the operator
     free       what is not desired goes
 
 This file is the only one that knows the brake's state.
@@ -43,7 +45,7 @@ class Caution:
     """How careful to be. Durations in seconds.
 
     Attributes:
-        max_withdrawal: Share of the remote agents that may go in one pass.
+        max_withdrawal: Share of the remote agents that may go within `brake_delay`.
         brake_delay: Between the first and the second look.
         release: Whether the second look is enough.
         grace: A node without seeds and peers waits so long; also one whose peers
@@ -97,6 +99,8 @@ class Brake:
         self.caution = caution
         self._braked_at: float | None = None
         self._confirmed = False
+        #: When agents went, and how many. A tuple: a copy of a brake is for asking.
+        self._went: tuple[tuple[float, int], ...] = ()
 
     def confirm(self) -> bool:
         """The operator has looked: let the next pass go on. False if none waits."""
@@ -147,17 +151,25 @@ class Brake:
     ) -> tuple[str, float]:
         # An agent that stays has its FDB row in both, or another in its place.
         gone = len(_agents(actual - desired) - _agents(desired - actual))
-        total = len(_agents(actual))
-        if total <= FEW_AGENTS or gone <= self.caution.max_withdrawal * total:
+        since = now - self.caution.brake_delay
+        self._went = tuple(each for each in self._went if each[0] > since)
+        went = sum(count for _, count in self._went)
+        total = len(_agents(actual)) + went
+        if total <= FEW_AGENTS or went + gone <= self.caution.max_withdrawal * total:
             self._let_go()
+            if gone:
+                self._went += ((now, gone),)
             return "", math.inf
         if self._braked_at is None:
             self._braked_at = now
         release_at = self._braked_at + self.caution.brake_delay
         by_delay = self.caution.release is Release.BY_DELAY
         if self._confirmed or (by_delay and now >= release_at):
+            self._went = ()
             return "", math.inf
         reason = f"{gone} of {total} agents would go at once"
+        if went:
+            reason += f", after {went} that have gone already"
         if by_delay:
             return reason, release_at
         return f"{reason}; waiting for 'navstar confirm'", math.inf

@@ -131,6 +131,37 @@ def test_a_share_below_the_limit_goes_at_once() -> None:
     assert brake().judge(agents(13), agents(20), knowledge=KNOWING, now=0.0).held
 
 
+def test_a_table_that_is_emptied_line_by_line_is_braked_all_the_same() -> None:
+    careful = brake()
+    gone = []
+
+    for step in range(20):
+        verdict = careful.judge(
+            agents(19 - step), agents(20 - step), knowledge=KNOWING, now=step * 1.0
+        )
+        gone.append(not verdict.held)
+        if verdict.held:
+            break
+
+    assert gone == [True] * 6 + [False]
+    assert verdict.reason == (
+        "1 of 20 agents would go at once, after 6 that have gone already"
+    )
+    released = careful.judge(agents(2), agents(14), knowledge=KNOWING, now=36.0)
+    assert released.aim == agents(2)
+
+
+def test_agents_that_leave_now_and_then_are_never_held() -> None:
+    careful = brake()
+
+    for step in range(20):
+        # 6 of 20 at most within the delay.
+        verdict = careful.judge(
+            agents(20 - step), agents(21 - step), knowledge=KNOWING, now=step * 10.0
+        )
+        assert not verdict.held
+
+
 def test_asked_to_ask_the_brake_waits_for_the_operator() -> None:
     careful = brake(replace(CAUTION, release=Release.BY_OPERATOR))
 
