@@ -224,7 +224,8 @@ class Agent:
         """Looked up each time: the host's addresses may change."""
         if self.allocation is None:
             return None
-        found = agent_address(self.config, self.allocation)
+        before = self.agent_ip or self._address_said_before()
+        found = agent_address(self.config, self.allocation, before=before)
         unknown = "nothing tells this agent's address: set [overlay] agent_ip"
         self._notices.tell("agent address unknown", [] if found else [unknown])
         if found is None:
@@ -240,6 +241,11 @@ class Agent:
             underlay4=of_family(others, 4) if found.version == 6 else None,
             underlay6=of_family(others, 6) if found.version == 4 else None,
         )
+
+    def _address_said_before(self) -> IpAddress | None:
+        """What this agent has told the others in an earlier run."""
+        mine = (line.agent_ip for line in self.table.lines if line.node == self.me)
+        return next(mine, None)
 
     def _knowledge(self) -> Knowledge:
         return Knowledge(

@@ -10,12 +10,24 @@ from navstar.allocation import Allocation, IpAddress
 from navstar.config import Config
 
 
-def agent_address(config: Config, allocation: Allocation) -> IpAddress | None:
+def agent_address(
+    config: Config, allocation: Allocation, *, before: IpAddress | None
+) -> IpAddress | None:
     """This agent's underlay address, or None if nothing tells it.
 
     The operator's word comes first, then the source's, then the address that a
     packet to a seed leaves from, then the one that lashup uses. A loopback address
     is none that another host could send to.
+
+    What was found out by itself stays in its family: a VTEP has one, and an IPv4
+    address that is away for a moment must not cost every tunnel of a host that has an
+    IPv6 address as well.
+
+    Args:
+        config: The operator's word.
+        allocation: The source's word.
+        before: What it was last, if that is known; returned if nothing of its
+            family can be found.
     """
     if config.overlay.agent_ip is not None:
         return config.overlay.agent_ip
@@ -23,7 +35,10 @@ def agent_address(config: Config, allocation: Allocation) -> IpAddress | None:
         return allocation.agent_ip
     toward_seeds = (local_address(ip_address(host)) for host, _ in config.lashup.seeds)
     own = own_addresses(config)
-    return next((a for a in (*toward_seeds, *own) if a and not a.is_loopback), None)
+    found = (a for a in (*toward_seeds, *own) if a and not a.is_loopback)
+    if before is None:
+        return next(found, None)
+    return of_family(found, before.version) or before
 
 
 def own_addresses(config: Config) -> tuple[IpAddress, ...]:

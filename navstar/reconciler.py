@@ -249,7 +249,10 @@ class Reconciler:
             self._schedule.glanced(look_again_at=again_at)
         else:
             self._schedule.succeeded(
-                took=report.took, now=report.ended_at, look_again_at=again_at
+                took=report.took,
+                now=report.ended_at,
+                repaired=report.applied.writes,
+                look_again_at=again_at,
             )
         self._on_pass(report)
 

@@ -7,7 +7,9 @@ put it off, so a steady stream of changes cannot keep a pass from happening.
 
 Looking must not eat the host. A pass that the kernel's events ask for is due only
 when `REST` times the last pass' duration has gone by since its end: a bridge full
-of starting containers causes events all the time, and hardly any is about us.
+of starting containers causes events all the time, and hardly any is about us. A pass
+that found something to repair was worth it, and more may be broken, as when all
+routes are flushed one by one: after it, its own duration is rest enough.
 
 A pass that failed in part is repeated with back-off, first after `FIRST_RETRY`.
 
@@ -22,7 +24,7 @@ import math
 import random
 from dataclasses import dataclass
 
-#: Passes on kernel events may take at most 1 / (1 + REST) of a core.
+#: Passes on kernel events that repair nothing take at most 1 / (1 + REST) of a core.
 REST = 10.0
 #: Seconds; doubles up to the audit period.
 FIRST_RETRY = 1.0
@@ -86,17 +88,23 @@ class Schedule:
         return cause
 
     def succeeded(
-        self, *, took: float, now: float, look_again_at: float = math.inf
+        self,
+        *,
+        took: float,
+        now: float,
+        repaired: int = 0,
+        look_again_at: float = math.inf,
     ) -> None:
         """A pass did all it wanted.
 
         Args:
             took: Its duration.
             now: At its end.
+            repaired: How many operations it carried out.
             look_again_at: When what it held back may go.
         """
         self._retry = FIRST_RETRY
-        self._ended(took=took, now=now)
+        self._ended(took=took, now=now, rest=1.0 if repaired else REST)
         self._bring_forward(look_again_at, Cause.SECOND_LOOK)
 
     def glanced(self, *, look_again_at: float = math.inf) -> None:
@@ -111,15 +119,15 @@ class Schedule:
 
     def failed(self, *, took: float, now: float) -> None:
         """A pass failed, or the kernel refused a part of it."""
-        self._ended(took=took, now=now)
+        self._ended(took=took, now=now, rest=REST)
         # Jitter, so that agents that fail for one reason do not retry in step.
         self._bring_forward(
             now + self._retry * self._rng.uniform(0.8, 1.2), Cause.RETRY
         )
         self._retry = min(2 * self._retry, self.timing.audit_period)
 
-    def _ended(self, *, took: float, now: float) -> None:
-        self._earliest_for_events = now + REST * took
+    def _ended(self, *, took: float, now: float, rest: float) -> None:
+        self._earliest_for_events = now + rest * took
         self._audit_at = now + self.timing.audit_period
         self._bring_forward(self._audit_at, Cause.AUDIT)
 

@@ -77,6 +77,16 @@ def test_events_of_the_kernel_leave_the_host_its_rest() -> None:
     assert one.due_at == pytest.approx(100.0 + REST * 0.04)
 
 
+def test_a_pass_that_repaired_something_is_soon_followed_by_another() -> None:
+    one = schedule()
+    one.begin()
+    one.succeeded(took=0.2, now=100.0, repaired=1)
+
+    one.trigger(Cause.KERNEL, now=100.001)
+
+    assert one.due_at == pytest.approx(100.2)
+
+
 def test_the_rest_after_a_pass_does_not_hold_up_changes_of_the_table() -> None:
     one = schedule()
     one.begin()

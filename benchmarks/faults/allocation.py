@@ -1,0 +1,137 @@
+"""Changes of the allocation, on both agents, while traffic flows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from benchmarks.faults.daemon import edit_allocation, give_back
+from benchmarks.faults.fault import (
+    Fault,
+    is_right,
+    peer_of,
+    run,
+    status_of,
+    until,
+    victim_of,
+)
+from navstar.lab import agents
+from navstar.lab.laboratory import Lab
+from navstar.lab.topology import Agent
+
+_MORE = """
+[[overlay]]
+name = "more"
+subnet = "10.9.0.0/16"
+block = "10.9.{number}.0/24"
+
+[overlay.vtep]
+name = "vtep1099"
+vni = 1099
+mac = "70:b3:d5:80:99:0{number}"
+address = "44.199.0.{number}/20"
+"""
+
+
+def _on_both(*edits: tuple[str, str]) -> Callable[[Lab], float]:
+    """The same edits on all agents, one after another."""
+
+    def strike(lab: Lab) -> float:
+        began = time.monotonic()
+        for agent in lab.agents:
+            for old, new in edits:
+                edit_allocation(lab, agent, old, new)
+        return began
+
+    return strike
+
+
+def _all(holds: Callable[[Lab, Agent], bool]) -> Callable[[Lab], bool]:
+    """Whether it holds of all agents, and each leads to the other."""
+
+    def is_so(lab: Lab) -> bool:
+        return all(
+            holds(lab, agent)
+            and status_of(lab, agent)["rows"]["agents"] == len(lab.agents) - 1
+            and is_right(lab, agent)
+            for agent in lab.agents
+        )
+
+    return is_so
+
+
+def _says(field: str, value: object) -> Callable[[Lab], bool]:
+    def of(lab: Lab, agent: Agent) -> bool:
+        overlays = status_of(lab, agent)["overlays"]
+        return bool(overlays) and overlays[0][field] == value
+
+    return _all(of)
+
+
+def _add_overlay(lab: Lab) -> float:
+    began = time.monotonic()
+    for agent in lab.agents:
+        edit_allocation(
+            lab, agent, "[[overlay]]", _MORE.format(number=agent.number) + "[[overlay]]"
+        )
+    return began
+
+
+def _has_more(lab: Lab) -> bool:
+    return all(
+        "10.9.1.0/24" in run(victim_of(lab), "ip route")
+        and "10.9.2.0/24" in run(peer_of(lab), "ip route")
+        and is_right(lab, agent)
+        for agent in lab.agents
+    )
+
+
+def _remove_overlay(lab: Lab) -> float:
+    began = time.monotonic()
+    give_back(lab)
+    return began
+
+
+def _has_no_more(lab: Lab) -> bool:
+    return all(
+        "vtep1099" not in run(agent, "ip -br link") and is_right(lab, agent)
+        for agent in lab.agents
+    )
+
+
+def _lower_underlay_mtu(lab: Lab) -> float:
+    """With an allocation that leaves the VTEP's MTU to navstar."""
+    victim = victim_of(lab)
+    edit_allocation(lab, victim, "mtu = 1450\n", "")
+    until(lambda: status_of(lab, victim)["overlays"][0]["mtu"] is None)
+    until(lambda: is_right(lab))
+    run(victim, "ip link set eth0 mtu 1400")
+    return time.monotonic()
+
+
+def _follows_underlay(lab: Lab) -> bool:
+    return "mtu 1350 " in run(victim_of(lab), "ip link show vtep1024") and is_right(lab)
+
+
+def _raise_underlay_mtu(lab: Lab) -> None:
+    run(victim_of(lab), "ip link set eth0 mtu 1500")
+    agents.allocate(lab.record, victim_of(lab))
+
+
+ALLOCATION = (
+    Fault("underlay MTU lowered", _lower_underlay_mtu, _follows_underlay,
+          can_lose=False, until="the VTEP's MTU has followed",
+          mend=_raise_underlay_mtu),
+    Fault("MTU changed in the allocation", _on_both(("mtu = 1450", "mtu = 1400")),
+          _says("mtu", 1400), can_lose=False, mend=give_back),
+    Fault("overlay added", _add_overlay, _has_more, can_lose=False),
+    Fault("overlay removed", _remove_overlay, _has_no_more, can_lose=False),
+    Fault("VNI changed on both agents", _on_both(("vni = 1024", "vni = 1030")),
+          _says("vni", 1030), mend=give_back),
+    Fault("UDP port changed on both agents",
+          _on_both(("port = 64000", "port = 64001")),
+          _says("port", 64001), mend=give_back),
+    Fault("VNI and name of the VTEP changed on both agents",
+          _on_both(("vni = 1024", "vni = 1030"), ("vtep1024", "vtep1030")),
+          _says("vtep", "vtep1030"), mend=give_back),
+)  # fmt: skip
