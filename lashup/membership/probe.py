@@ -47,10 +47,10 @@ _REMEMBERED_PROBES = 64
 #: Probes that are open at a time: a whole rack may go at once.
 _OPEN_PROBES = 64
 #: Witnesses that are asked beyond those that are needed: one may be gone as well.
-_SPARE_WITNESSES = 2
+SPARE_WITNESSES = 2
 #: Witnesses that have not answered are asked again after this share of the time
 #: that they take.
-_ASKED_AGAIN = 0.5
+ASKED_AGAIN = 0.5
 #: Witnesses get at least so many times what they take.
 _ENOUGH_TIME = 1.5
 #: With a worse local health score than this, we trust our own pings too little.
@@ -285,7 +285,7 @@ class Prober:
             if probe.needed is not None:
                 enough = _ENOUGH_TIME * self._config.stall_allowance
                 probe.ends_at = max(probe.ends_at, now + enough)
-        again = now + _ASKED_AGAIN * self._config.stall_allowance
+        again = now + ASKED_AGAIN * self._config.stall_allowance
         probe.ask_at = NEVER if probe.needed is None else again
         address = members.address_of(target)
         request = PingRequest(probe.seq, target.id, address, probe.ends_at - now)
@@ -302,7 +302,7 @@ class Prober:
             probe.needed = witnesses_needed(
                 self.vain_pings.share,
                 others=members.live_count - 2,
-                most=config.witnesses - _SPARE_WITNESSES,
+                most=config.witnesses - SPARE_WITNESSES,
             )
         if probe.needed is None:
             without = frozenset((target.id,))
@@ -312,7 +312,7 @@ class Prober:
             return [member.id for member in some]
         period = self._turns.number(now)
         return choose_witnesses(
-            max(probe.needed + _SPARE_WITNESSES, config.indirect_probes),
+            max(probe.needed + SPARE_WITNESSES, config.indirect_probes),
             live=members.live,
             without=frozenset((target.id, self._beliefs.me.id)),
             hash_key=config.hash_key,

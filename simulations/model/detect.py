@@ -1,11 +1,18 @@
 """A crash until all nodes take the victim for down.
 
-Every node comes to probe the victim at its own time, some period into its ring; the
-probe fails at the end of that period, and the node accuses. The first accusation is
-news and is gossiped; the next two confirm it. On each node the suspicion's clock runs
-from when it first heard, shortened as it hears of confirmations; where it runs out,
-"down" is news and is gossiped. Exact: the ladder of timeouts. Assumed: rings are in a
-random state; one crash at a time; nobody healthy is suspected meanwhile.
+By the common schedule one node a period probes the victim, each at a phase of its own,
+and the victim is to ping one: whoever waits for it in vain asks as well. Who has no
+answer asks witnesses, and when enough of them have pinged in vain for longer than a
+stall that is forgiven, "down" is gossiped, in one burst to enough members that nearly
+all hear of it. A probe whose witnesses do not suffice ends in an accusation; these run
+down the ladder of suspicion, which decides if no later probe does.
+
+Exact: how many witnesses it takes and how many are asked, when they are asked again,
+how long they ping, the ladder of timeouts, the width of the burst. Assumed: all hold
+one table; one crash at a time; nobody healthy is suspected; local health is good; each
+asker has seen so many pings, in vain or not, as the exact world's nodes have when it
+lets the victim crash. Loss that has lasted for minutes makes nodes ask for more
+witnesses than that, and at last leave it to the ladder.
 """
 
 from __future__ import annotations
@@ -14,13 +21,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lashup.machine import NodeId
 from lashup.membership.config import LAN, MembershipConfig
+from lashup.membership.probe import ASKED_AGAIN, SPARE_WITNESSES
+from lashup.membership.round_trip import RoundTrips
 from lashup.membership.suspicion import Ladder, ladder, suspicion_timeout
-from simulations.measure import Curve, Measured, Metric
+from lashup.membership.witnesses import VainPings, witnesses_needed
+from simulations.measure import Measured, Metric
 from simulations.model.delays import Delays
 from simulations.model.experiment import Assumed, Model, Times, converged
 from simulations.model.gossip import gossiped, ridden
-from simulations.model.health import multipliers
+from simulations.model.repair import repaired
+
+#: Periods that are looked at: the longest ladder is over by then.
+_PERIODS = 200
+#: Pings that an asker has seen before: the exact world settles for some four periods.
+_PINGS_BEFORE = 5
+#: Whom nobody has measured yet.
+_VICTIM = NodeId(b"\xff" * 16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,59 +47,128 @@ class Detect(Assumed):
 
 
 def _play(parameters: Detect, rng: np.random.Generator) -> Measured:
-    config, delays = LAN, Delays(parameters.latency)
+    config, delays, loss = LAN, Delays(parameters.latency), parameters.loss
     survivors = parameters.nodes - 1
+    accusations: list[float] = []
+    first = np.inf
+    for begun in questions(config=config, rng=rng):
+        if begun >= first:
+            break
+        verdict = confirmed_after(
+            parameters.nodes, loss=loss, config=config, delays=delays, rng=rng
+        )
+        first = min(first, begun + verdict)
+        if verdict == np.inf:
+            accusations.append(begun + config.probe_period)
     rungs = ladder(parameters.nodes, config=config)
-    accusations = first_accusations(
-        survivors, rungs.wanted + 1, loss=parameters.loss, config=config, rng=rng
+    accusations = [at for at in accusations if at < first][: rungs.wanted + 1]
+    own: Times = np.full(survivors, np.inf)
+    if accusations:
+        gossip = gossiped(survivors, config=config, loss=loss, delays=delays, rng=rng)
+        heard = [accusations[0] + gossip]
+        for at in accusations[1:]:
+            # Each accuser is somebody else; the first to hear of it is not node 0.
+            spread = ridden(survivors, config=config, loss=loss, rng=rng)
+            heard.append(at + rng.permutation(spread))
+        own = expiry(heard, rungs)
+    first = min(first, float(own.min()))
+    told = first + gossiped(
+        survivors, config=config, loss=loss, delays=delays, rng=rng, is_urgent=True
     )
-    loss = parameters.loss
-    heard = [
-        accusations[0]
-        + gossiped(survivors, config=config, loss=loss, delays=delays, rng=rng)
-    ]
-    for at in accusations[1:]:
-        # Each accuser is somebody else; the first to hear of it is not node 0.
-        spread = ridden(survivors, config=config, loss=loss, rng=rng)
-        heard.append(at + rng.permutation(spread))
-    own = expiry(heard, rungs)
-    first = float(own.min())
-    told = first + gossiped(survivors, config=config, loss=loss, delays=delays, rng=rng)
+    missed = np.isinf(told)
+    # Whom gossip has missed walks to the difference; the victim, told as down, is
+    # suspect there at first, and is asked for once more.
+    told[missed] = repaired(
+        np.full(int(missed.sum()), first),
+        settle=config.reconcile_delay,
+        loss=loss,
+        delays=delays,
+        rng=rng,
+    ) + (config.probe_timeout_floor + config.stall_allowance)
     down = np.minimum(own, told)
     measured = converged(down, name="takes the victim for down")
     metrics = {Metric.DETECT_FIRST: first, Metric.DETECT_ALL: float(down.max())}
-    curve: tuple[Curve, ...] = measured.curves
-    return Measured({**measured.metrics, **metrics}, curve)
+    return Measured({**measured.metrics, **metrics}, measured.curves)
 
 
-def first_accusations(
-    probers: int,
-    wanted: int,
+def questions(*, config: MembershipConfig, rng: np.random.Generator) -> list[float]:
+    """When nodes begin to ask for the victim, counted from the crash, in order.
+
+    Who probes it acts once a period, each at its own phase; and somebody awaits its
+    ping, which was due once a period at its phase.
+    """
+    crash, phase = rng.random(), rng.random()
+    numbers = np.arange(_PERIODS)
+    probes = numbers + rng.random(_PERIODS) - crash
+    missed = numbers + phase - crash
+    probes, missed = probes[probes > 0], missed[missed > 0]
+    late = missed * config.probe_period + config.tardiness
+    return sorted([*map(float, probes * config.probe_period), *map(float, late)])
+
+
+def confirmed_after(
+    nodes: int,
     *,
     loss: float,
     config: MembershipConfig,
+    delays: Delays,
     rng: np.random.Generator,
-) -> list[float]:
-    """When the first so many nodes accuse, counted from the crash.
+) -> float:
+    """Seconds from an asker's first ping to its verdict; infinite if there is none."""
+    pings, round_trips = VainPings(), RoundTrips(config)
+    for number, in_vain in enumerate(rng.random(_PINGS_BEFORE) < 1 - (1 - loss) ** 2):
+        member = NodeId(number.to_bytes(16, "big"))
+        answer = float(delays.draw(2, rng).sum())
+        if in_vain:
+            pings.in_vain()
+            # Its repetition is answered, and the first ping's time is what counts.
+            answer += round_trips.timeout(member)
+        else:
+            pings.answered()
+        round_trips.measured(member, answer)
+    ask_at = round_trips.timeout(_VICTIM)
+    needed = witnesses_needed(
+        pings.share, others=nodes - 2, most=config.witnesses - SPARE_WITNESSES
+    )
+    if needed is None:
+        return np.inf
+    asked = min(max(needed + SPARE_WITNESSES, config.indirect_probes), nodes - 2)
+    said_at = np.sort(
+        ask_at + _testimonies(asked, loss=loss, config=config, delays=delays, rng=rng)
+    )
+    at = float(said_at[needed - 1]) if needed <= len(said_at) else np.inf
+    ends_at = max(config.probe_period, ask_at + 1.5 * config.stall_allowance)
+    return at if at <= ends_at else np.inf
 
-    Every node's ring is in a random state: so many members are left of this round,
-    and the victim is among them or comes in the next.
+
+def _testimonies(
+    count: int,
+    *,
+    loss: float,
+    config: MembershipConfig,
+    delays: Delays,
+    rng: np.random.Generator,
+) -> Times:
+    """When each witness is heard, counted from the first request.
+
+    A request reaches it or not, and is repeated; from the first that does it pings for
+    the stall that is forgiven, and says so then, and to each request that comes later.
     """
-    others = probers
-    left = rng.integers(0, others, probers)
-    is_left = rng.random(probers) < left / others
-    ahead = np.where(
-        is_left,
-        rng.random(probers) * left,
-        left + rng.random(probers) * others,
-    ).astype(np.int64)
-    chances = multipliers(loss, config=config)
-    stretch = 1 + rng.choice(len(chances), probers, p=chances)
-    mean = float(np.arange(1, len(chances) + 1) @ chances)
-    phase = rng.random(probers) * stretch
-    # So many whole periods, each as long as the node's health makes it, then its own.
-    periods = phase + ahead * mean + stretch
-    return [float(at) for at in np.sort(periods)[:wanted] * config.probe_period]
+    spacing = ASKED_AGAIN * config.stall_allowance
+    rounds = int(config.probe_period / spacing) + 1
+    shape = count, rounds
+    arrives = rng.random(shape) >= loss
+    there = np.arange(rounds) * spacing + delays.draw(count * rounds, rng).reshape(
+        shape
+    )
+    there[~arrives] = np.inf
+    speaks = there.min(axis=1) + config.stall_allowance
+    # What it says by itself, and what it says when it is asked after that.
+    said = np.column_stack((speaks, np.where(there > speaks[:, None], there, np.inf)))
+    said += delays.draw(said.size, rng).reshape(said.shape)
+    said[rng.random(said.shape) < loss] = np.inf
+    heard: Times = said.min(axis=1)
+    return heard
 
 
 def expiry(heard: list[Times], rungs: Ladder) -> Times:

@@ -9,6 +9,8 @@ packets while gossip lasts is left out (it is a tenth of it).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from lashup.membership.config import MembershipConfig
@@ -31,13 +33,24 @@ def gossiped(
     loss: float,
     delays: Delays,
     rng: np.random.Generator,
+    is_urgent: bool = False,
 ) -> Times:
-    """When each node hears news that node 0 has at time 0; infinite if it does not."""
+    """When each node hears news that node 0 has at time 0; infinite if it does not.
+
+    Args:
+        size: Nodes.
+        config: Timing, and how many one round goes to.
+        loss: Share of packets that are lost.
+        delays: Of the others.
+        rng: All chance.
+        is_urgent: Whether a node's first round goes to so many that nearly all hear
+            of it in one go.
+    """
     at = np.full(size, np.inf)
     at[0] = 0.0
     sends = transmissions(size, multiplier=config.retransmissions)
-    rounds = -(-sends // config.gossip_nodes)
-    # When each node gossips next (infinite: never), and how often it has.
+    wide = fanout(size, is_urgent=is_urgent, config=config)
+    # When each node gossips next (infinite: never), and how many packets it has sent.
     due = np.full(size, np.inf)
     due[0] = 0.0
     done = np.zeros(size, dtype=np.int16)
@@ -49,9 +62,11 @@ def gossiped(
         end = start + delays.window
         flying, to = _arrive(flying, to, at, due, end=end)
         ready = np.flatnonzero(due < end)
-        sent_at = np.repeat(due[ready], config.gossip_nodes)
-        done[ready] += 1
-        last = done[ready] >= rounds
+        width = np.where(done[ready] == 0, wide, config.gossip_nodes)
+        width = np.minimum(width, sends - done[ready])
+        sent_at = np.repeat(due[ready], width)
+        done[ready] += width.astype(np.int16)
+        last = done[ready] >= sends
         due[ready] += config.gossip_period
         due[ready[last]] = np.inf
         chosen = rng.integers(0, size, len(sent_at))
@@ -59,6 +74,12 @@ def gossiped(
         sent_at, chosen = sent_at[arrives], chosen[arrives]
         flying = np.concatenate((flying, sent_at + delays.draw(len(sent_at), rng)))
         to = np.concatenate((to, chosen))
+
+
+def fanout(size: int, *, is_urgent: bool, config: MembershipConfig) -> int:
+    """How many a node's first round of gossip about something goes to."""
+    enough = math.ceil(math.log(size + 1)) + 3 if is_urgent else 0
+    return max(config.gossip_nodes, enough)
 
 
 def ridden(
