@@ -4,9 +4,9 @@ A node that lacks something hears an unequal digest with the next ack to its own
 probe, or with the next ping of another, waits until the difference has settled, and
 then asks in so many round trips. Assumed: whoever it hears of has it (few lack it);
 pings of others come at random, one a period on average; a lost question or answer
-is repeated after 0.3, 0.6 and then every 1.2 s, as in the exact machine; nobody gives
-a peer up. A ping that is lost is repeated, and three helpers ping as well: each way
-of these brings a digest too.
+is repeated after 0.08, 0.16 and then every 0.32 s, as in the exact machine; nobody
+gives a peer up. A ping that is lost is repeated, and three helpers ping as well: each
+way of these brings a digest too.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _first_digest(
 
 def _retries(count: int, *, loss: float, rng: np.random.Generator) -> Times:
     lost = np.minimum(rng.geometric((1 - loss) ** 2, count) - 1, _CONTACTS)
-    # 0.3, 0.6, and from then on 1.2 seconds each.
+    # 0.08, 0.16, and from then on 0.32 seconds each.
     doubled = np.minimum(lost, 2)
     waited: Times = RETRY_AFTER * ((2.0**doubled - 1) + 4.0 * (lost - doubled))
     return waited
