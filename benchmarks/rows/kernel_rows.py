@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import resource
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from functools import partial
 from statistics import median
 
-from pyroute2 import IPRoute
-
-from benchmarks import many_agents
 from benchmarks.many_agents import (
     ALLOCATION,
     ME,
@@ -23,6 +18,14 @@ from benchmarks.many_agents import (
     ipv4_only,
     kernel_side,
     line4,
+)
+from benchmarks.other_tools import (
+    dump_by_iproute2,
+    dump_by_pyroute2,
+    put_by_iproute2,
+    put_by_pyroute2,
+    replace_by_iproute2,
+    replace_by_pyroute2,
 )
 from benchmarks.row import Case, Effort, Row, percentile_99
 from navstar.diff import diff
@@ -44,16 +47,23 @@ def measure_program(effort: Effort) -> list[Case]:
     """Put the rows of many agents into an empty kernel, and so does iproute2."""
     cases = _program("1,000 agents", dual_stack(1_000), goal=1.0)
     if effort is Effort.FULL:
-        calls = in_namespace(lambda: _pyroute2(_leading(dual_stack(1_000))))
-        cases.append(Case("1,000 agents: pyroute2's calls", calls, ok=True))
+        cases.append(_by_calls("1,000 agents", dual_stack(1_000)))
         cases += _program("10,000 agents, IPv4", ipv4_only(10_000), goal=0.2)
+        cases.append(_by_calls("10,000 agents, IPv4", ipv4_only(10_000)))
     return cases
+
+
+def _by_calls(name: str, lines: tuple[Line, ...]) -> Case:
+    calls = in_namespace(lambda: put_by_pyroute2(_leading(lines)))
+    return Case(f"{name}: pyroute2's calls", calls, ok=True)
 
 
 def _program(name: str, lines: tuple[Line, ...], *, goal: float) -> list[Case]:
     # In turn and the best of some: each run has the machine to itself as likely.
     ours = min(in_namespace(lambda: _navstar(lines)) for _ in range(3))
-    batch = min(in_namespace(lambda: _iproute2(_leading(lines))) for _ in range(3))
+    batch = min(
+        in_namespace(lambda: put_by_iproute2(_leading(lines))) for _ in range(3)
+    )
     ratio = ours / batch
     return [
         Case(f"{name}: navstar", ours, ok=True),
@@ -81,60 +91,6 @@ def _navstar(lines: tuple[Line, ...]) -> float:
     return took
 
 
-def _iproute2(rows: Iterable[KernelRow]) -> float:
-    """The same rows by iproute2's own batches, with routes as people write them."""
-    many_agents.ip("link add vtep1024 type vxlan id 1024 dstport 64000 local 10.0.0.1")
-    many_agents.ip("addr add 44.128.0.1/12 dev vtep1024")
-    many_agents.ip("-6 addr add fd01:a::1/64 dev vtep1024 nodad")
-    many_agents.ip("link set vtep1024 up")
-    words = [(type(row), _words(row)) for row in rows]
-    with tempfile.TemporaryDirectory(prefix="navstar-benchmark-") as directory:
-        other, fdb = Path(directory, "ip"), Path(directory, "bridge")
-        other.write_text("\n".join(w for kind, w in words if kind is not Fdb))
-        fdb.write_text("\n".join(w for kind, w in words if kind is Fdb))
-        began = time.perf_counter()
-        subprocess.run(["ip", "-batch", other], check=True)  # noqa: S603, S607
-        subprocess.run(["bridge", "-batch", fdb], check=True)  # noqa: S603, S607
-        return time.perf_counter() - began
-
-
-def _words(row: KernelRow) -> str:
-    match row:
-        case Neighbour(link, address, mac):
-            return f"neigh add {address} lladdr {mac} dev {link} nud permanent"
-        case Fdb(link, mac, agent):
-            return f"fdb add {mac} dev {link} dst {agent} self permanent"
-        case Route(link, subnet, via, _, table):
-            return f"route add {subnet} via {via} dev {link} table {table} onlink"
-        case _:
-            raise ValueError(row)
-
-
-def _pyroute2(rows: Iterable[KernelRow]) -> float:
-    """The same rows, one call of pyroute2 each."""
-    with IPRoute() as kernel:
-        kernel.link("add", ifname="vtep1024", kind="vxlan", vxlan_id=1024,
-                    vxlan_port=64000, vxlan_local="10.0.0.1")  # fmt: skip
-        (index,) = kernel.link_lookup(ifname="vtep1024")
-        kernel.addr("add", index=index, address="44.128.0.1", prefixlen=12)
-        kernel.addr("add", index=index, address="fd01:a::1", prefixlen=64)
-        kernel.link("set", index=index, state="up")
-        began = time.perf_counter()
-        for row in rows:
-            match row:
-                case Neighbour(_, address, mac):
-                    kernel.neigh("add", dst=str(address), lladdr=mac, ifindex=index,
-                                 state=0x80)  # fmt: skip
-                case Fdb(_, mac, agent):
-                    kernel.fdb("add", ifindex=index, lladdr=mac, dst=str(agent))
-                case Route(_, subnet, via, _, table):
-                    kernel.route("add", dst=str(subnet), gateway=str(via), oif=index,
-                                 table=table, flags=4)  # fmt: skip
-                case _:
-                    raise ValueError(row)
-        return time.perf_counter() - began
-
-
 def measure_audit(effort: Effort) -> list[Case]:
     """Look at thousands of right rows, as every ten seconds."""
     return in_namespace(lambda: _audits(10 if effort is Effort.QUICK else 50))
@@ -157,25 +113,20 @@ def _audits(count: int) -> list[Case]:
         Case(f"{rows:,} rows", wall, wall <= _AUDIT_GOAL, p99=percentile_99(walls)),
         Case(f"{rows:,} rows, the first time", first * _MS, ok=True),
         Case("at one audit per 10 s", share, share <= _CORE_GOAL, unit="% of a core"),
-        Case("pyroute2's dump of them", in_namespace(_dump_by_pyroute2), ok=True),
+        *in_namespace(_dumps_by_others),
     ]
 
 
-def _dump_by_pyroute2() -> float:
+def _dumps_by_others() -> list[Case]:
     side, going_by = kernel_side(), inputs(dual_stack(1_000))
     side.carry_out(side.look(going_by, now=0.0))
     side.close()
-    with IPRoute() as kernel:
-
-        def dump() -> None:
-            for rows in (
-                *(kernel.get_neighbours(), kernel.fdb("dump")),
-                *(kernel.get_routes(), kernel.get_rules()),
-            ):
-                for _ in rows:
-                    continue
-
-        return min(_timed(dump) for _ in range(3)) * _MS
+    by_calls = min(_timed(dump_by_pyroute2) for _ in range(3)) * _MS
+    by_tools = min(_timed(dump_by_iproute2) for _ in range(3)) * _MS
+    return [
+        Case("pyroute2's dump of them", by_calls, ok=True),
+        Case("ip's and bridge's dump of them", by_tools, ok=True),
+    ]
 
 
 def measure_change(effort: Effort) -> list[Case]:
@@ -199,12 +150,17 @@ def _changes(count: int) -> list[Case]:
 
         times.append(_timed(follow) * _MS)
     side.close()
+    others = [_leading([line4(at + 2, mac_number=3_000_000 + at)]) for at in range(20)]
+    by_tools = median(_timed(partial(replace_by_iproute2, one)) for one in others)
+    by_calls = median(_timed(partial(replace_by_pyroute2, one)) for one in others)
     p99 = percentile_99(times)
     # The daemon waits 20 ms for further changes before it begins.
     whole = p99 + 20.0
     return [
         Case("work", median(times), ok=True, p99=p99),
         Case("with the 20 ms of waiting, p99", whole, whole <= _CHANGE_GOAL),
+        Case("ip -batch and bridge -batch: the writing", by_tools * _MS, ok=True),
+        Case("pyroute2's calls: the writing", by_calls * _MS, ok=True),
     ]
 
 
@@ -228,7 +184,7 @@ AUDIT = Row(
     what="a whole look at the rows of 1,000 agents, all right (needs root)",
     unit="ms",
     goal=f"≤ {_AUDIT_GOAL:g} ms, ≤ {_CORE_GOAL:g} % of a core at one per 10 s",
-    peer="a dump by pyroute2 of the same kernel, without comparing",
+    peer="dumps by pyroute2, ip and bridge of the same kernel, without comparing",
     measure=measure_audit,
 )
 
@@ -237,6 +193,7 @@ CHANGE_TO_ROW = Row(
     what="one line of 1,000 agents changed, until its rows are there (needs root)",
     unit="ms",
     goal=f"p99 ≤ {_CHANGE_GOAL:g} ms",
-    peer="the original: at once; a change that is lost, after up to 5 minutes",
+    peer="ip -batch and pyroute2 that know already what to write; the original: at "
+    "once, a change that is lost after up to 5 minutes",
     measure=measure_change,
 )
