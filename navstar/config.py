@@ -163,7 +163,7 @@ class ReconcileSection(Section):
     audit_period: Duration = 10.0
     #: From the first change of the table to the pass that takes all of them in.
     coalesce: Duration = 0.02
-    #: The same for changes that the kernel tells of.
+    #: The same for changes that the kernel tells of; a fifth of it if no more come.
     kernel_coalesce: Duration = 0.05
     #: Share of the remote agents that may go within `brake_delay`, above 10 agents.
     max_withdrawal: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.3

@@ -56,7 +56,7 @@ enable_ipv6 = true
 [reconcile]
 audit_period = 10.0               # seconds between looks without reason
 coalesce = 0.02                   # seconds from a change of the table to the pass
-kernel_coalesce = 0.05            # seconds from an event of the kernel to the pass
+kernel_coalesce = 0.05            # seconds to the pass while events of the kernel come
 max_withdrawal = 0.3              # share of the agents, above 10, gone in brake_delay
 brake_delay = 30.0                # seconds until more than that is looked at again
 brake = "delay"                   # then go on; "ask" waits for 'navstar confirm'

@@ -5,6 +5,10 @@ table are few and wanted in the kernel quickly, changes that the kernel tells of
 come in bursts. The first one that is not served sets the time, later ones do not
 put it off, so a steady stream of changes cannot keep a pass from happening.
 
+For events of the kernel that time is the longest: when none has come for `LULL` of
+it, the burst is over. So a single fault is repaired at once, and a flush of a
+thousand rows is not answered while it goes on.
+
 Looking must not eat the host. A pass that the kernel's events ask for is due only
 when `REST` times the last pass' duration has gone by since its end: a bridge full
 of starting containers causes events all the time, and hardly any is about us. A pass
@@ -26,6 +30,8 @@ from dataclasses import dataclass
 
 #: Passes on kernel events that repair nothing take at most 1 / (1 + REST) of a core.
 REST = 10.0
+#: Part of the time for events of the kernel after which silence is the end of them.
+LULL = 0.2
 #: Seconds; doubles up to the audit period.
 FIRST_RETRY = 1.0
 
@@ -49,7 +55,7 @@ class Timing:
 
     Attributes:
         coalesce: From a change of the table or the allocation to the pass.
-        kernel_coalesce: From an event of the kernel to the pass.
+        kernel_coalesce: From an event of the kernel to the pass, while more come.
         audit_period: Between passes when nothing asks for one.
     """
 
@@ -59,7 +65,7 @@ class Timing:
 
 
 class Schedule:
-    """One deadline, `due_at`, and the cause of it."""
+    """One deadline, `due_at`, and the `cause` of it."""
 
     def __init__(self, timing: Timing, *, rng: random.Random, now: float) -> None:
         self.timing = timing
@@ -67,8 +73,20 @@ class Schedule:
         self._earliest_for_events = now
         self._audit_at = now + timing.audit_period
         self._retry = FIRST_RETRY
-        self.due_at = now
-        self.cause = Cause.START
+        self._due_at = now
+        self._cause = Cause.START
+        #: The latest and the present deadline of the kernel's events.
+        self._burst_ends_by = self._lull_at = math.inf
+
+    @property
+    def due_at(self) -> float:
+        """When the next pass is due; may be put off by events of the kernel."""
+        return min(self._due_at, self._lull_at)
+
+    @property
+    def cause(self) -> Cause:
+        """Why it is due."""
+        return Cause.KERNEL if self._lull_at < self._due_at else self._cause
 
     def trigger(self, cause: Cause, *, now: float) -> None:
         """Something happened that a pass should take in."""
@@ -76,15 +94,17 @@ class Schedule:
             case Cause.TABLE | Cause.ALLOCATION:
                 self._bring_forward(now + self.timing.coalesce, cause)
             case Cause.KERNEL:
-                at = now + self.timing.kernel_coalesce
-                self._bring_forward(max(at, self._earliest_for_events), cause)
+                most = self.timing.kernel_coalesce
+                self._burst_ends_by = min(self._burst_ends_by, now + most)
+                lull_at = min(now + LULL * most, self._burst_ends_by)
+                self._lull_at = max(lull_at, self._earliest_for_events)
             case _:
                 self._bring_forward(now, cause)
 
     def begin(self) -> Cause:
         """A pass begins; whatever happens from now on asks for another one."""
         cause = self.cause
-        self.due_at = math.inf
+        self._due_at = self._burst_ends_by = self._lull_at = math.inf
         return cause
 
     def succeeded(
@@ -132,6 +152,6 @@ class Schedule:
         self._bring_forward(self._audit_at, Cause.AUDIT)
 
     def _bring_forward(self, at: float, cause: Cause) -> None:
-        if at < self.due_at:
-            self.due_at = at
-            self.cause = cause
+        if at < self._due_at:
+            self._due_at = at
+            self._cause = cause

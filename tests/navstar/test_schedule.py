@@ -35,7 +35,7 @@ def test_without_any_change_the_audit_comes_round() -> None:
     [
         (Cause.TABLE, 0.02),
         (Cause.ALLOCATION, 0.02),
-        (Cause.KERNEL, 0.05),
+        (Cause.KERNEL, 0.01),
         (Cause.OPERATOR, 0.0),
     ],
 )
@@ -55,6 +55,28 @@ def test_a_steady_stream_of_changes_does_not_put_the_pass_off() -> None:
         one.trigger(Cause.TABLE, now=105.0 + step * 0.001)
 
     assert one.due_at == 105.02
+
+
+def test_a_burst_of_events_is_waited_out_but_not_for_ever() -> None:
+    short, long = at_rest(), at_rest()
+
+    for step in range(4):
+        short.trigger(Cause.KERNEL, now=105.0 + step * 0.005)
+    for step in range(1000):
+        long.trigger(Cause.KERNEL, now=105.0 + step * 0.001)
+
+    assert short.due_at == pytest.approx(105.025)
+    assert long.due_at == pytest.approx(105.05)
+    assert long.cause is Cause.KERNEL
+
+
+def test_events_do_not_put_off_what_is_due_for_another_reason() -> None:
+    one = at_rest()
+    one.trigger(Cause.TABLE, now=105.0)
+
+    one.trigger(Cause.KERNEL, now=105.015)
+
+    assert (one.due_at, one.cause) == (105.02, Cause.TABLE)
 
 
 def test_a_change_during_a_pass_asks_for_another_one() -> None:
