@@ -11,6 +11,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.rows import ROWS
 from benchmarks.saved import saved
 
+#: Benchmarks whose figures have a page of their own.
+_ELSEWHERE = {"repair": "[what is repaired](../repair.md)"}
+
 
 def last_figures() -> str:
     """One row for each case, in the order of `python -m benchmarks list`."""
@@ -21,6 +24,11 @@ def last_figures() -> str:
     ]
     for name, row in ROWS.items():
         answer = kept.get(name)
+        if answer is not None and name in _ELSEWHERE:
+            reached = "yes" if answer["ok"] else "**no**"
+            see = f"{len(answer['cases'])} figures: {_ELSEWHERE[name]}"
+            lines.append(f"| `{name}` | {see} | | | {reached} | {row.goal} |")
+            continue
         if answer is None:
             lines.append(f"| `{name}` | never run in full | | | | {row.goal} |")
             continue

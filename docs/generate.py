@@ -23,6 +23,7 @@ import describe_benchmarks
 import describe_cli
 import describe_config
 import describe_lines
+import describe_repairs
 
 DOCS = Path(__file__).parent
 PAGES = (DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md")))
@@ -45,6 +46,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "wire-channels": describe_lines.wire_channels,
     "lab-json": describe_lines.lab_json,
     "last-figures": describe_benchmarks.last_figures,
+    "repairs": describe_repairs.repairs,
 }
 
 
