@@ -158,9 +158,13 @@ def test_one_change_costs_little_and_a_crowd_of_rivals_no_more_than_its_size(sha
     state.follow(lines)
     whole = time.process_time() - began
 
-    began = time.process_time()
-    state.follow([*lines[:-1], replace(lines[-1], name="renamed")])
-    one = time.process_time() - began
+    # The least of some: in a long run a collection of all garbage may fall into one.
+    ones = []
+    for name in ("one", "another", "a third"):
+        began = time.process_time()
+        state.follow([*lines[:-1], replace(lines[-1], name=name)])
+        ones.append(time.process_time() - began)
+    one = min(ones)
 
     # Rivals for one MAC are one group: all of it is settled anew, and only once.
     assert one < (3 * whole if shared else whole / 5)
