@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TypeAlias
 
 from benchmarks.faults.commands import by_commands
+from benchmarks.faults.daemon import start, stop
 from benchmarks.faults.fault import (
     Fault,
     is_right,
@@ -26,7 +27,7 @@ from navstar.lab.topology import Agent, Topology
 _OF_4 = r"(subnet|block|address) = .*\n"
 _OF_6 = r"(subnet6|block6|address6) = .*\n"
 #: Where the struck agent is after it has moved.
-_NEW_ADDRESS = "10.0.0.102"
+_NEW_ADDRESS, _LAST_ADDRESS = "10.0.0.102", "10.0.0.103"
 
 Opener: TypeAlias = Callable[[str], AbstractContextManager[Lab]]
 
@@ -94,13 +95,29 @@ def _move(lab: Lab) -> float:
     return time.monotonic()
 
 
-def _is_followed(lab: Lab) -> bool:
-    return (
-        f"dst {_NEW_ADDRESS}" in run(peer_of(lab), "bridge fdb show dev vtep1024")
-        and f"local {_NEW_ADDRESS}" in run(victim_of(lab), "ip -d link show vtep1024")
-        and is_right(lab)
-        and is_right(lab, peer_of(lab))
-    )
+def _restart_at_another(lab: Lab) -> float:
+    """The host has moved, and navstar starts with a configuration that says so."""
+    victim = victim_of(lab)
+    stop(lab, victim)
+    run(victim, f"ip addr flush dev eth0 scope global; "
+                f"ip addr add {_LAST_ADDRESS}/24 dev eth0; "
+                f"ip addr add {victim.underlay6} dev eth0 nodad")  # fmt: skip
+    config = agents.directory(lab.record, victim) / "config.toml"
+    address = str(victim.underlay.ip)
+    config.write_text(config.read_text().replace(f'"{address}:', f'"{_LAST_ADDRESS}:'))
+    return start(lab, victim)
+
+
+def _is_at(address: str) -> Callable[[Lab], bool]:
+    def is_followed(lab: Lab) -> bool:
+        return (
+            f"dst {address}" in run(peer_of(lab), "bridge fdb show dev vtep1024")
+            and f"local {address}" in run(victim_of(lab), "ip -d link show vtep1024")
+            and is_right(lab)
+            and is_right(lab, peer_of(lab))
+        )
+
+    return is_followed
 
 
 def _only(
@@ -147,7 +164,7 @@ MOVED = [
     Fault(
         "underlay address changed for good",
         _move,
-        _is_followed,
+        _is_at(_NEW_ADDRESS),
         until="both ends have followed",
     ),
 ]
@@ -156,8 +173,15 @@ MOVED_WITH_LASHUP = [
     Fault(
         "underlay address changed for good, and lashup was on it",
         _move,
-        _is_followed,
+        _is_at(_NEW_ADDRESS),
         within=10.0,
         until="both ends have followed",
-    )
+    ),
+    Fault(
+        "underlay address changed for good, and navstar started anew",
+        _restart_at_another,
+        _is_at(_LAST_ADDRESS),
+        within=5.0,
+        until="both ends have followed",
+    ),
 ]
