@@ -71,7 +71,8 @@ from lashup.wire.envelope import Seal
 
 #: Topics that start so are ours.
 RESERVED_TOPICS = "lashup/"
-_KV_TOPIC = RESERVED_TOPICS + "kv"
+#: The table's topic has no name: it is on every delta, and a name costs bytes.
+TABLE_TOPIC = ""
 
 
 class Channel(IntEnum):
@@ -393,8 +394,11 @@ class Node:
         Raises:
             UsageError: A reserved topic, or a payload that is too long.
         """
-        if topic.startswith(RESERVED_TOPICS):
-            raise UsageError(f"topics that start with {RESERVED_TOPICS} are lashup's")
+        if not topic or topic.startswith(RESERVED_TOPICS):
+            raise UsageError(
+                f"topic: {topic!r} is lashup's, as is all that starts with "
+                f"{RESERVED_TOPICS}; take another name"
+            )
         effects: list[Effect] = []
         sends = self.multicast.send(topic, payload, view=self._view, now=now)
         self._take(Channel.MULTICAST, sends, effects, now=now)
@@ -480,7 +484,7 @@ class Node:
                     effects.append(effect)
                 case Remember(records):
                     effects.append(self._savings.members(records))
-                case Delivered(topic, _, payload) if topic == _KV_TOPIC:
+                case Delivered(topic, _, payload) if topic == TABLE_TOPIC:
                     wall = self._wall(now)
                     heard = self.kv.hear_announced_untrusted(payload, wall=wall)
                     self._take_kv(heard, effects, now=now)
@@ -499,7 +503,7 @@ class Node:
                     self._outbox.put(to, Channel.KV, payload)
                 case Announce(payload):
                     sends = self.multicast.send(
-                        _KV_TOPIC, payload, view=self._view, now=now
+                        TABLE_TOPIC, payload, view=self._view, now=now
                     )
                     self._take(Channel.MULTICAST, sends, effects, now=now)
                 case Save():

@@ -246,6 +246,8 @@ def test_a_topic_of_ours_is_refused_to_users(backend: str) -> None:
         async with open_node(config("a")) as a:
             with pytest.raises(lashup.UsageError, match="lashup/"):
                 await a.multicast("lashup/kv", b"no delta")
+            with pytest.raises(lashup.UsageError, match="another name"):
+                await a.multicast("", b"no delta")
 
     run(backend, main)
 
