@@ -68,10 +68,15 @@ class Limits:
             )
 
     def check_store(self, facts: int, delta: Delta) -> None:
-        """Raises LimitExceeded when a full table would grow; it may always shrink."""
-        removed = _touched(delta) - len(delta.facts)
-        if facts >= self.store and len(delta.facts) > removed:
-            _check("store", facts + len(delta.facts), self.store, "facts")
+        """Raises LimitExceeded when a table would grow too large; it may always shrink.
+
+        Args:
+            facts: In the table, those on their way to the disk included.
+            delta: What is to be written.
+        """
+        grown = growth(delta)
+        if grown > 0:
+            _check("store", facts + grown, self.store, "facts")
 
     def check_key(self, key: bytes) -> None:
         """Raises LimitExceeded when a packed key is too long."""
@@ -89,6 +94,11 @@ class Limits:
         _check("path", len(fact.path), self.depth, "steps")
         _check("path", path, self.path, "bytes")
         return len(fact.payload) + path
+
+
+def growth(delta: Delta) -> int:
+    """By how many facts a table grows with an update, if all it removes is there."""
+    return 2 * len(delta.facts) - _touched(delta)
 
 
 def _touched(delta: Delta) -> int:

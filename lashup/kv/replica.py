@@ -7,6 +7,7 @@ else carries to all.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from lashup.kv.serving import BURST
 from lashup.kv.store import Store, Write
 from lashup.kv.subscription import KeyChanged, Subscription
 from lashup.machine import Address, Send
+
+#: Seconds between two reports of skewed clocks.
+_SKEW_TOLD_AGAIN = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ class Notify:
 class ClockSkewed:
     """A write's timestamp is further ahead of our clock than is followed.
 
-    The write is kept as it is; either its author's clock or ours is wrong.
+    The write is kept as it is; either its author's clock or ours is wrong. Told once a
+    minute at most, and counted each time (`kv_clock_skews`).
 
     Attributes:
         seconds: By how much it exceeds the permitted skew.
@@ -122,6 +127,9 @@ class Replica:
         self.confirmations = Confirmations(self.store.facts, encode=messages.encode)
         self._subscriptions: dict[int, Subscription] = {}
         self._is_large = False
+        self._skews = 0
+        self._skew = 0.0
+        self._skew_told_at = -math.inf
 
     @property
     def root(self) -> int:
@@ -142,6 +150,8 @@ class Replica:
         """
         self.store.load(tables, wall=wall)
         self.anti_entropy.had_table = self.root != 0
+        self._skew = self.store.skew_at_load
+        self._skews += self._skew > 0
 
     def next_wakeup(self) -> float:
         """The time by which `tick` must be called. A late call is safe."""
@@ -291,6 +301,8 @@ class Replica:
             "synchronised": int(self.anti_entropy.is_synchronised),
             "informed": int(self.anti_entropy.is_informed),
             "subscriptions": len(self._subscriptions),
+            "clock_skews": self._skews,
+            "clock_skew": self._skew,
         }
 
     def merge(self, delta: Delta, *, wall: float) -> list[KvEffect]:
@@ -300,8 +312,17 @@ class Replica:
         if merged.rows.puts or merged.rows.deletes:
             effects.append(Save(merged.rows, None))
         if merged.skew:
-            effects.append(ClockSkewed(merged.skew))
+            effects += self._note_skew(merged.skew, wall=wall)
         return effects + self._warn() + self._notify(merged.before)
+
+    def _note_skew(self, seconds: float, *, wall: float) -> list[KvEffect]:
+        self._skews += 1
+        self._skew = seconds
+        # A wall clock that was set back must not silence it for longer.
+        if 0 <= wall - self._skew_told_at < _SKEW_TOLD_AGAIN:
+            return []
+        self._skew_told_at = wall
+        return [ClockSkewed(seconds)]
 
     def _warn(self) -> list[KvEffect]:
         facts, warning = len(self.store.facts), self._limits.store_warning

@@ -38,7 +38,7 @@ from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation, Writer
 from lashup.errors import ConcurrentUpdate, MalformedDatagram
 from lashup.kv.digest import Digest
-from lashup.kv.limits import Limits
+from lashup.kv.limits import Limits, growth
 from lashup.kv.renaming import Renaming
 from lashup.kv.rows import Rows, context_put, fact_delete, fact_put, state_untrusted
 
@@ -114,6 +114,10 @@ class Store:
         #: Writes that wait for the disk, the oldest first.
         self._in_flight: dict[int, Write] = {}
         self._number = 0
+        #: Facts by which the table grows when these are on disk.
+        self._growth = 0
+        #: Seconds by which what an earlier life has left exceeds the permitted skew.
+        self.skew_at_load = 0.0
 
     @property
     def waiting(self) -> int:
@@ -136,8 +140,8 @@ class Store:
         self.facts.restore(facts, state.context)
         actors = tuple(actor for actor, _ in state.context.items())
         self.digest.note(Joined(facts, (), actors, {}), state.context)
-        for _, fact in facts:
-            self._observe(fact, wall=wall)
+        skews = [self._observe(fact, wall=wall) for _, fact in facts]
+        self.skew_at_load = max(skews, default=0.0)
 
     def write(
         self,
@@ -178,11 +182,12 @@ class Store:
             operation.apply(writer)
         delta = writer.delta()
         self._limits.check_delta(delta)
-        self._limits.check_store(len(self.facts), delta)
+        self._limits.check_store(len(self.facts) + self._growth, delta)
         self._minted = writer.counter - 1
         self._number += 1
         write = Write(self._number, packed, first, delta, self._rows_of_write(delta))
         self._in_flight[write.number] = write
+        self._growth += growth(delta)
         ahead = self._ahead.setdefault(packed, _Ahead(writer.branch, 0))
         ahead.branch = writer.branch
         ahead.writes += 1
@@ -200,6 +205,7 @@ class Store:
         if current is not write:
             return current
         del self._in_flight[write.number]
+        self._growth -= growth(write.delta)
         ahead = self._ahead[write.key]
         ahead.writes -= 1
         if not ahead.writes:
@@ -273,6 +279,7 @@ class Store:
             if delta is not write.delta:
                 again = replace(write, first=first, delta=delta, rows=Rows())
                 self._in_flight[write.number] = again
+        self._growth = sum(growth(w.delta) for w in self._in_flight.values())
         self._minted = renaming.minted
         self._look_ahead_again()
         puts = [fact_put(dot, fact) for dot, fact in renaming.facts.items()]

@@ -130,10 +130,16 @@ def _check(connection: sqlite3.Connection, file: Path, cluster: str) -> None:
             f"{file}: a database of another program. Use another directory"
         )
     version = value("PRAGMA user_version")
-    if version != SCHEMA_VERSION:
+    if type(version) is int and version > SCHEMA_VERSION:
         raise StorageError(
             f"{file}: has schema version {version}, this lashup knows only "
             f"{SCHEMA_VERSION}. Install the version that wrote it, or a newer one"
+        )
+    if version != SCHEMA_VERSION:
+        raise StorageError(
+            f"{file}: has schema version {version}, and this lashup reads only "
+            f"{SCHEMA_VERSION}. Start it once more with the version that wrote it and "
+            "dump the table; or move the directory away: the others bring the table"
         )
     # All of it is about to be read anyhow; damage shall show now, not in a week.
     found = value("PRAGMA quick_check(1)")

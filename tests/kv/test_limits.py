@@ -158,6 +158,22 @@ def test_a_full_table_takes_no_more_of_our_own_and_all_that_others_write():
     assert peer.view().register("theirs") == 2
 
 
+def test_writes_that_wait_for_the_disk_count_and_so_does_each_writes_own_size():
+    peer = Peer(0, limits=Limits(store=10, store_warning=9))
+    for n in range(10):
+        peer.write(ROOT.register(f"r{n}").assign(n))
+
+    with pytest.raises(LimitExceeded, match="store: 11 facts, the limit is 10"):
+        peer.write(ROOT.register("one too many").assign(1))
+    peer.sync_disk()
+    peer.publish(ROOT.remove())
+    with pytest.raises(LimitExceeded, match="store: 11 facts, the limit is 10"):
+        peer.write(ROOT.add_wins_set("s").add(*range(11)))
+    peer.publish(ROOT.add_wins_set("s").add(*range(10)))
+
+    assert len(peer.store.facts) == 10
+
+
 def test_a_table_that_grows_large_is_told_once_until_it_was_smaller():
     limits = Limits(store=40, store_warning=20)
     peer = Peer(0, limits=limits)

@@ -406,6 +406,29 @@ def test_a_clock_ahead_is_told_and_not_followed_and_its_fact_is_kept():
     assert write.delta.facts
 
 
+def test_a_clock_ahead_is_told_once_a_minute_and_counted_each_time():
+    peer, ahead = Peer(0, max_skew=60.0), Site(5)
+    for at in (0.0, 1.0, 59.0, 61.0, -500.0):
+        delta = ahead.write(ROOT.register("r").assign(at), wall=WALL + 5_000.0)
+        heard = encode_delta(delta)
+        peer.take(peer.replica.hear_announced_untrusted(heard, wall=WALL + at))
+
+    assert len(peer.skews) == 3
+    assert peer.replica.statistics()["clock_skews"] == 5
+    assert peer.replica.statistics()["clock_skew"] == pytest.approx(5_440.0, abs=1)
+
+
+def test_what_a_wrong_clock_left_on_disk_is_counted_at_the_next_start():
+    peer = Peer(0, max_skew=60.0)
+    peer.write(ROOT.register("r").assign(1), wall=WALL + 1_000.0)
+    peer.sync_disk()
+
+    peer.start(wall=WALL)
+
+    assert peer.replica.statistics()["clock_skews"] == 1
+    assert peer.replica.statistics()["clock_skew"] == pytest.approx(940.0, abs=1)
+
+
 def test_a_clock_ahead_is_not_followed_after_a_restart_either():
     peer, ahead = Peer(0, max_skew=60.0), Site(5)
     ahead.clock.last = (1 << 64) - 2

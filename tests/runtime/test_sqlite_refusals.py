@@ -95,6 +95,18 @@ def test_a_newer_schema_is_refused(tmp_path):
     assert_refused(tmp_path, f"version {SCHEMA_VERSION + 1}", "newer")
 
 
+def test_an_older_schema_is_refused_and_left_as_it_was(tmp_path):
+    fill(tmp_path)
+    with sqlite3.connect(tmp_path / DATABASE) as connection:
+        connection.execute("PRAGMA user_version = 0")
+    connection.close()
+    before = (tmp_path / DATABASE).read_bytes()
+
+    assert_refused(tmp_path, "version 0", "dump the table")
+
+    assert (tmp_path / DATABASE).read_bytes() == before
+
+
 def test_another_programs_database_is_refused_and_left_as_it_was(tmp_path):
     connection = sqlite3.connect(tmp_path / DATABASE)
     connection.execute("CREATE TABLE bookmarks (url TEXT)")
