@@ -79,7 +79,8 @@ def members_and_events() -> str:
         *(lashup.Joined, lashup.Changed, lashup.Suspected, lashup.Failed),
         *(lashup.Returned, lashup.Left, lashup.Reaped, lashup.Conflict),
         *(lashup.LinkBroken, lashup.LinkMended),
-        *(lashup.ClockSkewed, lashup.StoreLarge, lashup.Missed, lashup.Delivered),
+        *(lashup.ClockSkewed, lashup.StoreLarge, lashup.DiskFull),
+        *(lashup.Missed, lashup.Delivered),
     )
     rows = ["| event | fields | |", "|---|---|---|"]
     for event in events:

@@ -28,6 +28,7 @@ from lashup.errors import (
     NodeClosed,
     Overloaded,
     StorageError,
+    StorageFull,
     Unconfirmed,
     UsageError,
 )
@@ -60,10 +61,11 @@ from lashup.membership import (
 )
 from lashup.multicast import Branch, Delivered
 from lashup.rotation import MemberKeys
-from lashup.runtime.agent import RunningNode, open_node
+from lashup.runtime.agent import DiskFull, RunningNode
 from lashup.runtime.broadcast import Missed
 from lashup.runtime.cluster_keys import KeyReport
 from lashup.runtime.directory_lock import idle_directory
+from lashup.runtime.opening import open_node
 from lashup.wire.keyring import key_id_of
 
 _ROOT = MapField()
@@ -96,6 +98,7 @@ __all__ = (
     "ConfigError",
     "Conflict",
     "Delivered",
+    "DiskFull",
     "Failed",
     "Joined",
     "Key",
@@ -126,6 +129,7 @@ __all__ = (
     "Returned",
     "RunningNode",
     "StorageError",
+    "StorageFull",
     "StoreLarge",
     "Suspected",
     "Token",

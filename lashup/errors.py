@@ -104,3 +104,10 @@ class StorageError(LashupError):
     Nothing of the failed transaction is on disk. The message names the file and
     the way out; lashup never starts afresh over a damaged file by itself.
     """
+
+
+class StorageFull(StorageError):
+    """There is no space left. The same transaction can be tried again later.
+
+    A running node does that by itself, as long as it has room for what waits.
+    """

@@ -9,26 +9,29 @@ answers. It is the same on trio and on asyncio.
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections.abc import (
     AsyncIterator,
     Callable,
     Iterable,
-    Iterator,
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
 import anyio
 import anyio.abc
 import anyio.to_thread
 
-from lashup.config import NodeConfig, check_addresses
-from lashup.errors import MalformedDatagram, NodeClosed, StorageError, UsageError
-from lashup.identity import Identity, next_start
+from lashup.config import check_addresses
+from lashup.errors import (
+    MalformedDatagram,
+    NodeClosed,
+    StorageError,
+    StorageFull,
+    UsageError,
+)
 from lashup.kv.replica import ClockSkewed, Confirmed, Notify
 from lashup.machine import Address, NodeId, Persist, Transmit
 from lashup.membership import LinkFault, Member, Reachability
@@ -37,8 +40,6 @@ from lashup.node import Effect, Node, Visible
 from lashup.runtime.broadcast import Broadcast, Feed
 from lashup.runtime.cluster_keys import ClusterKeys
 from lashup.runtime.commits import Commits
-from lashup.runtime.memory_storage import MemoryStorage
-from lashup.runtime.sqlite_storage import SqliteStorage
 from lashup.runtime.storage import Storage
 from lashup.runtime.table import Table
 from lashup.runtime.tripwire import Tripwires
@@ -46,6 +47,24 @@ from lashup.runtime.udp import SendResult, UdpEndpoint
 
 #: Seconds between two looks at whether the wall clock has jumped.
 _CLOCK_PERIOD = 1.0
+#: Seconds between two tries on a disk without space.
+_FULL_PERIOD = 0.5
+#: Rows that may wait for space, some 300 bytes of memory each.
+_MOST_WAITING = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFull:
+    """There is no space for this node's table; told once, until there was some.
+
+    Writes wait meanwhile, what others write is taken in memory only, and it is tried
+    again twice a second. When 200,000 rows wait, the node stops with `StorageError`.
+
+    Attributes:
+        problem: What the disk said, with the file.
+    """
+
+    problem: str
 
 
 class RunningNode:
@@ -82,6 +101,7 @@ class RunningNode:
         self._clock_at = -math.inf
         self._is_closed = False
         self._is_leaving = False
+        self._is_full = False
         self._progress = anyio.Event()
         self._is_awaited = False
         self.kv = Table(
@@ -247,12 +267,17 @@ class RunningNode:
 
         A batch that failed is the last one. A later one would say, in its context,
         that the lost facts had been seen: on the next start they would be taken for
-        removed, and that would spread to everybody.
+        removed, and that would spread to everybody. Where the disk is full, the same
+        batch is tried again, with what came meanwhile, until there is space.
         """
         try:
             while True:
                 await self._save_wanted.wait()
-                await self._save_batch()
+                try:
+                    await self._save_batch()
+                except StorageFull as error:
+                    self._wait_for_space(error)
+                    await anyio.sleep(_FULL_PERIOD)
         except anyio.get_cancelled_exc_class():
             # What is known is kept, though nobody waits for it any more.
             await self._save_batch()
@@ -263,11 +288,27 @@ class RunningNode:
         self._save_wanted = anyio.Event()
         if not batch:
             return
-        await self._commits.commit(batch)
+        try:
+            await self._commits.commit(batch)
+        except StorageFull:
+            # In its order, before all that came later.
+            self._to_save[:0] = batch
+            raise
+        self._is_full = False
         if not self._is_closed:
             for persist in batch:
                 now = anyio.current_time()
                 self._carry_out(self._node.persisted(persist.ticket, now=now))
+
+    def _wait_for_space(self, error: StorageFull) -> None:
+        """Tell once; give up when too much waits."""
+        waiting = sum(len(one.puts) + len(one.deletes) for one in self._to_save)
+        if waiting > _MOST_WAITING:
+            raise StorageError(f"{error}; {waiting} rows wait for it") from error
+        self._save_wanted.set()
+        if not self._is_full:
+            self._is_full = True
+            self._events.send(DiskFull(str(error)))
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
@@ -349,111 +390,3 @@ class RunningNode:
     def _require_open(self) -> None:
         if self._is_closed:
             raise NodeClosed("the node has been closed")
-
-
-@asynccontextmanager
-async def open_node(
-    config: NodeConfig, *, storage: Storage | None = None
-) -> AsyncIterator[RunningNode]:
-    """Run a node as long as the context lasts.
-
-    Leaving the context without `leave()` looks like a crash to the others: for a
-    restart that is what you want, as nothing is announced twice.
-
-    Args:
-        config: What the node is told.
-        storage: Where to keep things instead of `config.data_dir`; closed at the end.
-
-    Raises:
-        ConfigError: An address cannot be bound.
-        StorageError: The data directory cannot be used, or fails later.
-    """
-    store = storage if storage is not None else await _open_storage(config)
-    try:
-        tables = await anyio.to_thread.run_sync(store.load)
-        # Boot ids, and so nonces, come from here: they must never come twice.
-        entropy = random.SystemRandom()
-        with _damage(config):
-            identity = next_start(tables, rng=entropy, wall=time.time())
-        rng = random.Random(entropy.getrandbits(256))
-        await anyio.to_thread.run_sync(store.commit, [identity.save()])
-        with UdpEndpoint(config.bind_addresses) as endpoint, _single_errors():
-            running = _compose(config, identity, endpoint, store, tables, rng)
-            async with anyio.create_task_group() as tasks:
-                await tasks.start(running._run)  # noqa: SLF001
-                tasks.start_soon(running._save)  # noqa: SLF001
-                if config.membership.tripwires:
-                    tasks.start_soon(running._tripwires.run)  # noqa: SLF001
-                await running.join(config.seeds)
-                try:
-                    yield running
-                finally:
-                    running._close()  # noqa: SLF001
-                    tasks.cancel_scope.cancel()
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(store.close)
-
-
-async def _open_storage(config: NodeConfig) -> Storage:
-    if config.data_dir is None:
-        return MemoryStorage()
-    directory = config.data_dir
-    return await anyio.to_thread.run_sync(
-        lambda: SqliteStorage(directory, cluster=config.cluster)
-    )
-
-
-def _compose(
-    config: NodeConfig,
-    identity: Identity,
-    endpoint: UdpEndpoint,
-    storage: Storage,
-    tables: Mapping[str, Mapping[bytes, bytes]],
-    rng: random.Random,
-) -> RunningNode:
-    addresses = tuple(config.advertise or endpoint.addresses)
-    with _damage(config):
-        node = Node(
-            config,
-            identity,
-            addresses=addresses,
-            tables=tables,
-            rng=rng,
-            now=anyio.current_time(),
-            wall=time.time(),
-        )
-    return RunningNode(
-        node,
-        name=config.name,
-        endpoint=endpoint,
-        storage=storage,
-        addresses=addresses,
-    )
-
-
-@contextmanager
-def _damage(config: NodeConfig) -> Iterator[None]:
-    """Rows that do not parse are the disk's fault here, and nobody else's."""
-    try:
-        yield
-    except MalformedDatagram as error:
-        raise StorageError(
-            f"{config.data_dir}: holds rows that this version did not write ({error}); "
-            "restore a backup, or move the directory away to start as a new node"
-        ) from error
-
-
-@contextmanager
-def _single_errors() -> Iterator[None]:
-    """One error in a task group is that error, not a group of one.
-
-    A group of the user's own is one error, and comes out as it was raised.
-    """
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        if len(group.exceptions) > 1:
-            raise
-        error = group.exceptions[0]
-        raise error from error.__cause__

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lashup.errors import StorageError
+from lashup.errors import StorageError, StorageFull
 from lashup.runtime.storage import TABLES
 
 #: "lash": tells our databases from other programs', also to file(1).
@@ -175,7 +175,9 @@ def explained(file: Path, doing: str) -> Iterator[None]:
     except (sqlite3.Error, UnicodeError) as error:  # damaged names are no UTF-8
         match primary_code(error):
             case sqlite3.SQLITE_FULL:
-                way_out = "Free some space; then it goes on"
+                raise StorageFull(
+                    f"{file}: {doing} failed: {error}. Free some space; then it goes on"
+                ) from error
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 way_out = "Another program has it open; end that one"
             case (

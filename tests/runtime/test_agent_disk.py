@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from lashup import LOCAL, NodeConfig, RunningNode, StorageError, open_node, register
+from lashup import (
+    ANY,
+    LOCAL,
+    DiskFull,
+    NodeConfig,
+    RunningNode,
+    StorageError,
+    StorageFull,
+    open_node,
+    register,
+)
 from lashup.machine import Persist
 from lashup.runtime.memory_storage import MemoryStorage
 from lashup.runtime.storage import Rows, Storage
+from tests.runtime.disks import mounted, needs_mount
 
 KEY = bytes(range(32))
 FIRST, SECOND = ("line", 1), ("line", 2)
@@ -139,5 +154,62 @@ def test_no_batch_is_lost_however_soon_the_end_comes(steps: int, backend: str) -
                 await anyio.lowlevel.checkpoint()
         async with started(disk.rows) as b:
             assert b.kv.keys() == [FIRST]
+
+    run(backend, main)
+
+
+class TestOnASmallDisk:
+    pytestmark = needs_mount
+
+    def test_a_full_disk_is_told_and_waited_out_and_nothing_is_lost(
+        self, backend: str, tmp_path: Path
+    ) -> None:
+        with mounted(tmp_path / "disk", "size=1m") as disk:
+            run(backend, partial(fill_and_free, disk))
+
+
+async def fill_and_free(disk: Path) -> None:
+    of_b = replace(config("b"), data_dir=disk / "b")
+    filler = disk / "filler"
+    async with open_node(config("a")) as a:
+        async with open_node(replace(of_b, seeds=[a.address])) as b:
+            await write(b, FIRST)
+            fill(filler)
+            async with b.events() as events, anyio.create_task_group() as tasks:
+                for n in range(200):
+                    tasks.start_soon(write, b, ("mine", n))
+                async for event in events:
+                    if isinstance(event, DiskFull):
+                        break
+                await write(a, SECOND)
+                await b.wait_until(lambda: bool(b.kv.get(SECOND)))
+                assert len(b.kv.keys(("mine", ANY))) < 200
+                filler.unlink()
+            assert len(b.kv.keys(("mine", ANY))) == 200
+        async with open_node(of_b) as b:
+            assert len(b.kv.keys()) == 202
+
+
+def fill(filler: Path) -> None:
+    """Take all the space that is left."""
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4_096))
+
+
+def test_a_disk_that_stays_full_stops_the_node_in_the_end(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lashup.runtime.agent._MOST_WAITING", 3)
+
+    async def main() -> None:
+        disk = SlowDisk(StorageFull("no space"))
+        disk.go_on.set()
+        async with open_node(config("a")) as a:
+            for n in range(5):
+                await write(a, ("line", n))
+            with pytest.raises(StorageError, match="rows wait for it"):
+                async with started(disk, a):
+                    await anyio.sleep_forever()
 
     run(backend, main)
