@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import MISSING, dataclass, field, fields
-from typing import TypeAlias, TypeVar, get_type_hints
+from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 from lashup.errors import UsageError
 from simulations.latency import latency_of
@@ -12,6 +13,11 @@ from simulations.latency import latency_of
 Value: TypeAlias = int | float | str
 
 ValueT = TypeVar("ValueT", int, float, str)
+
+#: Greatest value that is written: what lashup takes, with its framing.
+MOST_BYTES = 16_000
+#: Where more is lost, or damaged, waiting for the rest is no experiment.
+MOST_LOST = 0.99
 
 #: What a duration may be written with: 60s, 5ms, 1.5min, 25h, or a plain number.
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -29,6 +35,8 @@ class Parameter:
         unit: "s" for durations, "B/s" and the like; empty for a plain number.
         help: One sentence.
         choices: The values that it takes; empty where any will do.
+        least: A number is not below this.
+        most: Nor above this.
     """
 
     option: str
@@ -38,12 +46,14 @@ class Parameter:
     unit: str
     help: str
     choices: tuple[str, ...] = ()
+    least: float = 0.0
+    most: float = math.inf
 
     def parse(self, text: str) -> Value:
         """A value as it is written on the command line; durations take a unit.
 
         Raises:
-            UsageError: Not such a value.
+            UsageError: Not such a value, or one that makes no sense.
         """
         try:
             value = self._parse(text.strip())
@@ -52,15 +62,38 @@ class Parameter:
                 "a duration such as 60s" if self.unit == "s" else self.kind.__name__
             )
             raise UsageError(f"--{self.option}: {text!r} is not {wanted}") from None
-        if self.choices and value not in self.choices:
-            known = ", ".join(self.choices)
-            raise UsageError(f"--{self.option}: {text!r} is none of {known}")
+        self.check(value)
         return value
+
+    def check(self, value: Value) -> None:
+        """Refuse a value that makes no sense.
+
+        Raises:
+            UsageError: It is no choice, below the least, above the greatest, or not
+                finite.
+        """
+        if isinstance(value, str):
+            if self.choices and value not in self.choices:
+                known = ", ".join(self.choices)
+                raise UsageError(f"--{self.option}: {value!r} is none of {known}")
+            return
+        if not math.isfinite(value):
+            problem = "is not finite"
+        elif value < self.least:
+            problem = f"is below {self._short(self.least)}"
+        elif value > self.most:
+            problem = f"is above {self._short(self.most)}"
+        else:
+            return
+        raise UsageError(f"--{self.option}: {self.show(value)} {problem}")
 
     def show(self, value: Value) -> str:
         """A value as it is to be written on the command line; `parse` takes it back."""
         text = repr(value) if isinstance(value, float) else str(value)
         return f"{text}s" if self.unit == "s" else text
+
+    def _short(self, bound: float) -> str:
+        return f"{bound:g}s" if self.unit == "s" else f"{bound:g}"
 
     def _parse(self, text: str) -> Value:
         if self.kind is str:
@@ -80,6 +113,8 @@ def parameter(
     unit: str = "",
     option: str = "",
     choices: tuple[str, ...] = (),
+    least: float = 0.0,
+    most: float = math.inf,
 ) -> ValueT:
     """A field of a parameters' dataclass.
 
@@ -89,8 +124,17 @@ def parameter(
         unit: See `Parameter`.
         option: Its name on the command line, where that cannot be a field's name.
         choices: See `Parameter`.
+        least: See `Parameter`.
+        most: See `Parameter`.
     """
-    metadata = {"help": about, "unit": unit, "option": option, "choices": choices}
+    metadata = {
+        "help": about,
+        "unit": unit,
+        "option": option,
+        "choices": choices,
+        "least": least,
+        "most": most,
+    }
     made: ValueT = field(default=default, metadata=metadata)
     return made
 
@@ -103,8 +147,8 @@ class Conditions:
         UsageError: A value is out of range; names it.
     """
 
-    nodes: int = parameter(100, "Nodes of the cluster.")
-    loss: float = parameter(0.0, "Share of datagrams that are lost.")
+    nodes: int = parameter(100, "Nodes of the cluster.", least=2)
+    loss: float = parameter(0.0, "Share of datagrams that are lost.", most=MOST_LOST)
     burst: float = parameter(
         0.0, "Mean length of loss in bursts; 0: losses are independent.", unit="s"
     )
@@ -112,9 +156,11 @@ class Conditions:
         "uniform:0.2ms:1ms",
         "One way: constant:T, uniform:T:T, lognormal:MEDIAN:SIGMA, samples:FILE.",
     )
-    duplicate: float = parameter(0.0, "Share of datagrams that arrive twice.")
-    reorder: float = parameter(0.0, "Share of datagrams that others overtake.")
-    corrupt: float = parameter(0.0, "Share of datagrams whose bytes are damaged.")
+    duplicate: float = parameter(0.0, "Share of datagrams that arrive twice.", most=1)
+    reorder: float = parameter(0.0, "Share of datagrams that others overtake.", most=1)
+    corrupt: float = parameter(
+        0.0, "Share of datagrams whose bytes are damaged.", most=MOST_LOST
+    )
     mtu: int = parameter(0, "Greatest UDP payload that passes; 0: any.", unit="B")
     bandwidth: float = parameter(
         0.0, "What a node's link carries each way; 0: anything.", unit="B/s"
@@ -125,18 +171,12 @@ class Conditions:
     )
 
     def __post_init__(self) -> None:
-        if self.nodes < 2:
-            raise UsageError(f"nodes: {self.nodes} make no cluster; 2 or more do")
-        for name in ("loss", "duplicate", "reorder", "corrupt"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UsageError(f"{name}: {getattr(self, name)} is no share below 1")
-        for name in ("burst", "mtu", "bandwidth", "disk", "skew"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{name}: {getattr(self, name)} is below 0")
+        for each in parameters_of(type(self)):
+            each.check(getattr(self, each.field))
         latency_of(self.latency)
 
 
-def parameters_of(kind: type[Conditions]) -> tuple[Parameter, ...]:
+def parameters_of(kind: type[Any]) -> tuple[Parameter, ...]:
     """The parameters of a dataclass of them, the scenario's own first."""
     hints = get_type_hints(kind)
     shared = {each.name for each in fields(Conditions)}
@@ -149,6 +189,8 @@ def parameters_of(kind: type[Conditions]) -> tuple[Parameter, ...]:
             unit=each.metadata["unit"],
             help=each.metadata["help"],
             choices=each.metadata["choices"],
+            least=each.metadata["least"],
+            most=each.metadata["most"],
         )
         for each in fields(kind)
         if each.default is not MISSING

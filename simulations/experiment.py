@@ -24,7 +24,8 @@ def experiment(
 ) -> Scenario[ParametersT]:
     """Make a scenario of a function that is given a cluster without hosts.
 
-    When it has returned, the invariants are checked once more. An exception is a
+    When it has returned, all nodes that run are to agree and the invariants are checked
+    once more. An exception is a
     violation like any other: a node must not raise, whatever arrives.
     """
 
@@ -34,6 +35,7 @@ def experiment(
         try:
             measured = body(parameters, cluster)
             cluster.invariants.check()
+            cluster.invariants.check_nobody_left_down()
         except Exception as error:  # whatever it is, the seed is told
             cluster.invariants.violated(_told(error))
         world = cluster.world

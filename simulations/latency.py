@@ -69,7 +69,9 @@ def log_normal(median: float, sigma: float) -> Samples:
 
 
 def measured(seconds: Sequence[float]) -> Samples:
-    """Delays that somebody measured, in seconds."""
+    """Delays that somebody measured, in seconds; at least one."""
+    if not seconds:
+        raise ValueError("no delay in it")
     return Samples(tuple(_whole(each) for each in seconds))
 
 
@@ -88,26 +90,34 @@ def latency_of(text: str) -> Latency:
             case ["constant", delay]:
                 return Uniform(_nanoseconds(delay), _nanoseconds(delay))
             case ["uniform", least, greatest]:
+                if _nanoseconds(least) > _nanoseconds(greatest):
+                    raise ValueError(f"{least} is above {greatest}")
                 return Uniform(_nanoseconds(least), _nanoseconds(greatest))
             case ["lognormal", median, sigma]:
+                if float(sigma) < 0:
+                    raise ValueError(f"a sigma of {sigma} is below 0")
                 return log_normal(_nanoseconds(median) / SECOND, float(sigma))
             case ["samples", *path]:
                 lines = Path(":".join(path)).read_text(encoding="utf-8").split()
                 return measured([float(line) for line in lines])
             case _:
-                raise UsageError(f"latency: {text!r} is no distribution")
-    except (ValueError, OSError) as error:
-        raise UsageError(f"latency: {text!r}: {error}") from error
+                raise UsageError(f"--latency: {text!r} is no distribution")
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(f"--latency: {text!r}: {error}") from error
 
 
 def _nanoseconds(text: str) -> int:
     for suffix, unit in _UNITS.items():
         if text.endswith(suffix):
-            return round(float(text.removesuffix(suffix)) * unit * SECOND)
-    return round(float(text) * SECOND)
+            return _checked(float(text.removesuffix(suffix)) * unit)
+    return _checked(float(text))
+
+
+def _checked(seconds: float) -> int:
+    if seconds < 0:
+        raise ValueError(f"{seconds:g} s is no delay")
+    return round(seconds * SECOND)
 
 
 def _whole(seconds: float) -> int:
-    if seconds < 0:
-        raise ValueError(f"{seconds} s is no delay")
-    return round(seconds * SECOND / _GRAIN) * _GRAIN
+    return round(_checked(seconds) / _GRAIN) * _GRAIN

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self, TextIO
 
+from lashup.errors import UsageError
 from lashup.machine import Address
 
 
@@ -27,11 +28,19 @@ class Trace:
     @classmethod
     @contextmanager
     def open(cls, path: Path | None) -> Iterator[Self]:
-        """A trace that writes to a file, or with None only hashes."""
+        """A trace that writes to a file, or with None only hashes.
+
+        Raises:
+            UsageError: The file cannot be written.
+        """
         if path is None:
             yield cls(None)
             return
-        with path.open("w", encoding="utf-8") as file:
+        try:
+            file = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"--trace: {path}: {error.strerror}") from error
+        with file:
             yield cls(file)
 
     @property

@@ -1,6 +1,7 @@
 """Runs on a Dask cluster, for sweeps that outgrow one machine.
 
-The workers need this package, the same code as here: that is checked first.
+The workers need a clone of this repository, the same code as here: that is checked
+first.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def run_on_dask(tasks: Iterable[Task], *, address: str) -> Iterator[Result]:
     try:
         distributed = import_module("distributed")
     except ImportError as error:
-        way_out = "needs the extra `dask`: pip install 'lashup[dask]'"
+        way_out = "needs the extra `dask`: pip install --editable '.[dask]'"
         raise UsageError(f"--scheduler {way_out}") from error
     try:
         client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -55,6 +56,8 @@ def run(asked: argparse.Namespace) -> int:
     seeds = _seeds(asked)
     if asked.trace is not None and len(seeds) > 1:
         raise UsageError("--trace: goes with one seed (--seed 7)")
+    if asked.trace is not None and asked.scheduler is not None:
+        raise UsageError("--trace: does not go with --scheduler: replay the seed here")
     values = _given(asked, value_of)
     parameters = all_parameters(asked.scenario.name, values)
     name = asked.scenario.name
@@ -211,6 +214,8 @@ def _described(scenario: Scenario[Any]) -> dict[str, object]:
                 "unit": each.unit,
                 "help": each.help,
                 "choices": list(each.choices),
+                "least": each.least,
+                "most": each.most if math.isfinite(each.most) else None,
             }
             for each in scenario.parameters
         ],

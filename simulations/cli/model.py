@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from simulations.campaign import Finished, Task, fingerprint, run_on_processes
+from simulations.campaign import Finished, Result, Task, fingerprint, run_on_processes
 from simulations.campaign.task import all_parameters
 from simulations.cli import tables
 from simulations.cli.progress import watched
@@ -71,15 +71,25 @@ def _check(
 ) -> int:
     model: Model = asked.scenario
     found: list[tuple[Mapping[str, Value], list[Deviation]]] = []
+    results: list[Result] = []
     for values in chosen:
-        exact = _exact(model.name, values, seeds, jobs=asked.jobs)
+        played = _exact(model.name, values, seeds, jobs=asked.jobs)
+        results += played
+        exact = _outcomes(played)
         ours = list(_play(model, [values], range(1, _MODEL_SEEDS + 1)))
         found.append((values, deviations(exact, ours, metrics=model.compared)))
     if asked.json:
         _print_json([_as_json(values, each) for values, ds in found for each in ds])
     else:
         _show(model, found, seeds=len(seeds))
-    return 0
+    # What an exact run found wrong is told here as anywhere.
+    outcomes, broken = _outcomes(results), tables.failures(results)
+    tables.show_failures(outcomes, broken, Console(stderr=True))
+    return int(bool(broken) or any(run.violations for run in outcomes))
+
+
+def _outcomes(results: Sequence[Result]) -> list[Outcome]:
+    return [each.record.outcome for each in results if isinstance(each, Finished)]
 
 
 def _exact(
@@ -88,18 +98,14 @@ def _exact(
     seeds: Sequence[int],
     *,
     jobs: int | None,
-) -> list[Outcome]:
+) -> list[Result]:
     """The exact runs; what only the model takes is left out."""
     known = all_parameters(scenario, {})
     shared = {option: value for option, value in values.items() if option in known}
     parameters = all_parameters(scenario, shared)
     tasks = [Task(scenario, parameters, seed) for seed in seeds]
     results = run_on_processes(tasks, jobs=jobs)
-    return [
-        result.record.outcome
-        for result in watched(results, tasks=tasks, done=0)
-        if isinstance(result, Finished)
-    ]
+    return list(watched(results, tasks=tasks, done=0))
 
 
 def _show(

@@ -13,8 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lashup.errors import UsageError
-from simulations.conditions import Parameter, Value, parameter, parameters_of
+from simulations.conditions import (
+    MOST_LOST,
+    Parameter,
+    Value,
+    parameter,
+    parameters_of,
+)
 from simulations.measure import Curve, Measured, Metric
 from simulations.scenario import Outcome
 
@@ -31,8 +36,10 @@ _POINTS = 200
 class Assumed:
     """What all models take."""
 
-    nodes: int = parameter(100_000, "Nodes of the cluster.")
-    loss: float = parameter(0.0, "Share of datagrams that are lost, independently.")
+    nodes: int = parameter(100_000, "Nodes of the cluster.", least=4, most=_MOST_NODES)
+    loss: float = parameter(
+        0.0, "Share of datagrams that are lost, independently.", most=MOST_LOST
+    )
     latency: str = parameter(
         "uniform:0.2ms:1ms",
         "One way: constant:T, uniform:T:T, lognormal:MEDIAN:SIGMA, samples:FILE.",
@@ -70,9 +77,8 @@ class Model:
         """
         known = {each.option: each for each in self.parameters}
         chosen = {o: p.kind(values.get(o, p.default)) for o, p in known.items()}
-        nodes = chosen["nodes"]
-        if not 4 <= int(nodes) <= _MOST_NODES:
-            raise UsageError(f"--nodes: {nodes} is not from 4 to {_MOST_NODES:,}")
+        for option, value in chosen.items():
+            known[option].check(value)
         started = time.perf_counter()
         fields = {known[option].field: value for option, value in chosen.items()}
         measured = self.play(self.kind(**fields), np.random.default_rng(seed))

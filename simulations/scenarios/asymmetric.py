@@ -24,7 +24,9 @@ class Asymmetric(Conditions):
         "nobody hears some; links: single links are broken.",
         choices=("partial", "deaf", "mute", "links"),
     )
-    share: float = parameter(0.1, "Share of the nodes, or of the links, affected.")
+    share: float = parameter(
+        0.1, "Share of the nodes, or of the links, affected.", most=1
+    )
     duration: float = parameter(60.0, "How long it lasts.", unit="s", option="for")
     writes: int = parameter(10, "Writes at random nodes in that time.")
     limit: float = parameter(120.0, "When to give up on healing.", unit="s")

@@ -20,10 +20,10 @@ _GOODBYE = 2.5
 class Churn(Conditions):
     """Parameters."""
 
-    every: float = parameter(2.0, "Time between two departures.", unit="s")
+    every: float = parameter(2.0, "Time between two departures.", unit="s", least=0.001)
     away: float = parameter(10.0, "How long a node stays away.", unit="s")
-    crashes: float = parameter(0.5, "Share of departures without a goodbye.")
-    fresh: float = parameter(0.2, "Share that comes back with an empty disk.")
+    crashes: float = parameter(0.5, "Share of departures without a goodbye.", most=1)
+    fresh: float = parameter(0.2, "Share that comes back with an empty disk.", most=1)
     writes: float = parameter(1.0, "Writes a second, at random nodes.")
     duration: float = parameter(60.0, "How long it goes on.", unit="s", option="for")
     limit: float = parameter(180.0, "When to give up on agreement after.", unit="s")

@@ -24,7 +24,7 @@ from simulations.traffic import Traffic
 class Detect(Conditions):
     """Parameters."""
 
-    victims: int = parameter(1, "Nodes that fail, all at the same moment.")
+    victims: int = parameter(1, "Nodes that fail, all at the same moment.", least=1)
     how: str = parameter(
         "crash", "What happens to them.", choices=("crash", "pause", "slow")
     )
@@ -35,7 +35,10 @@ class Detect(Conditions):
         2.0, "slow: for so long a slow node does nothing.", unit="s"
     )
     running: float = parameter(
-        0.01, "slow: for so long it then runs, before it is blocked again.", unit="s"
+        0.01,
+        "slow: for so long it then runs, before it is blocked again.",
+        unit="s",
+        least=0.001,
     )
     limit: float = parameter(120.0, "crash: when to give up.", unit="s")
 
@@ -65,7 +68,6 @@ def _crash(parameters: Detect, cluster: Cluster, victims: list[Host]) -> None:
         cluster.detection.is_complete, limit=parameters.limit, what="all have noticed"
     )
     cluster.run_until_agreed(limit=parameters.limit)
-    cluster.invariants.check_nobody_left_down()
 
 
 def _pause(parameters: Detect, cluster: Cluster, victims: list[Host]) -> None:
@@ -77,7 +79,6 @@ def _pause(parameters: Detect, cluster: Cluster, victims: list[Host]) -> None:
         victim.resume()
     cluster.run_until_agreed(limit=parameters.limit)
     cluster.run_for(5.0)
-    cluster.invariants.check_nobody_left_down()
 
 
 def _slow_down(parameters: Detect, cluster: Cluster, victims: list[Host]) -> None:
@@ -100,7 +101,6 @@ def _slow_down(parameters: Detect, cluster: Cluster, victims: list[Host]) -> Non
         world.after(phase, partial(block, victim))
     cluster.run_for(parameters.duration + parameters.blocked + parameters.running)
     cluster.run_until_agreed(limit=parameters.limit)
-    cluster.invariants.check_nobody_left_down()
 
 
 SCENARIO = experiment(

@@ -34,8 +34,8 @@ class Flood(Conditions):
         "replayed: what others sent, again; sealed: random messages of a member.",
         choices=("noise", "damaged", "replayed", "sealed"),
     )
-    rate: float = parameter(500.0, "Datagrams a second at each target.")
-    targets: float = parameter(0.1, "Share of the nodes that are flooded.")
+    rate: float = parameter(500.0, "Datagrams a second at each target.", least=0.01)
+    targets: float = parameter(0.1, "Share of the nodes that are flooded.", most=1)
     duration: float = parameter(20.0, "How long.", unit="s", option="for")
     writes: int = parameter(10, "Writes at random nodes in that time.")
     cost: float = parameter(

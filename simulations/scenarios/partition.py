@@ -21,8 +21,10 @@ _SAMPLES = 300
 class Partition(Conditions):
     """Parameters."""
 
-    split: float = parameter(0.5, "Share of the nodes on the first side.")
-    parts: int = parameter(2, "Parts: beyond two, the second side is split evenly.")
+    split: float = parameter(0.5, "Share of the nodes on the first side.", most=1)
+    parts: int = parameter(
+        2, "Parts: beyond two, the second side is split evenly.", least=2
+    )
     duration: float = parameter(60.0, "How long it lasts.", unit="s", option="for")
     writes: int = parameter(10, "Writes on each side, spread over that time.")
     limit: float = parameter(120.0, "When to give up on healing.", unit="s")

@@ -17,7 +17,7 @@ from simulations.traffic import Traffic
 class RejoinOldDisk(Conditions):
     """Parameters."""
 
-    victims: int = parameter(1, "Nodes whose disks go back in time.")
+    victims: int = parameter(1, "Nodes whose disks go back in time.", least=1)
     before: int = parameter(5, "Writes of each victim before the copy is made.")
     since: int = parameter(20, "Writes of each victim after that.")
     after: int = parameter(5, "Writes of each at once when it is back.")

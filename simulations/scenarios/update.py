@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulations.cluster import Cluster
-from simulations.conditions import Conditions, parameter
+from simulations.conditions import MOST_BYTES, Conditions, parameter
 from simulations.convergence import Spread
 from simulations.experiment import experiment
 from simulations.host import Host
@@ -20,13 +20,13 @@ _AFTERMATH = 5.0
 class Update(Conditions):
     """Parameters."""
 
-    writers: int = parameter(1, "Nodes that write, all at the same moment.")
+    writers: int = parameter(1, "Nodes that write, all at the same moment.", least=1)
     keys: str = parameter(
         "own",
         "Whether every writer has a key of its own, or all write one.",
         choices=("own", "hot"),
     )
-    size: int = parameter(100, "Bytes of each value.", unit="B")
+    size: int = parameter(100, "Bytes of each value.", unit="B", most=MOST_BYTES)
     limit: float = parameter(120.0, "When to give up.", unit="s")
 
 
@@ -47,6 +47,8 @@ def _play(parameters: Update, cluster: Cluster) -> Measured:
     )
     cluster.run_for(_AFTERMATH)
     metrics = {**spread.metrics(), **traffic.metrics(), **traffic.copies(len(writers))}
+    # Where much is lost, somebody healthy may be down just now, and is to refute it.
+    cluster.run_until_agreed(limit=parameters.limit)
     return Measured(metrics, (spread.curve(),))
 
 

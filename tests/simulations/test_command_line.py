@@ -19,7 +19,9 @@ from simulations.campaign import Broken, Task, run_on_processes
 from simulations.campaign.task import all_parameters, command_for, seeds_text
 from simulations.cli import FAILED, OK, USAGE, main
 from simulations.cli.seeds import seeds_of
+from simulations.conditions import Conditions
 from simulations.experiment import experiment
+from simulations.faults import Partition
 from simulations.measure import Measured
 from simulations.results import RUNS, read_results
 from simulations.scenarios import SCENARIOS
@@ -111,6 +113,11 @@ def test_durations_take_their_units(capsys):
         (["--jobs", "0"], "--jobs"),
         (["--colour", "red"], "--colour"),
         (["--seeds", "2", "--trace", "file"], "--trace"),
+        (["--trace", "/dev/null/file"], "--trace"),
+        (["--trace", "file", "--scheduler", "tcp://x:1"], "--trace"),
+        (["--parts", "1"], "--parts"),
+        (["--split", "1.1"], "--split"),
+        (["--latency", "samples:/dev/null"], "--latency"),
     ],
 )
 def test_a_bad_value_is_an_error_that_names_it(arguments, named, capsys):
@@ -119,6 +126,28 @@ def test_a_bad_value_is_an_error_that_names_it(arguments, named, capsys):
     told = capsys.readouterr().err
     assert told.startswith(f"error: {named}")
     assert "run partition --help" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["run", "churn", "--every", "0"], "--every"),
+        (["run", "churn", "--crashes", "2"], "--crashes"),
+        (["run", "detect", "--how", "slow", "--running", "0"], "--running"),
+        (["run", "flood", "--rate", "0"], "--rate"),
+        (["run", "update", "--size", "20000"], "--size"),
+        (["sweep", "bootstrap", "--actors", "3,0"], "--actors"),
+        (["model", "update", "--loss", "1"], "--loss"),
+        (["model", "detect", "--nodes", "3"], "--nodes"),
+        (["model", "partition", "--nodes", "20000000"], "--nodes"),
+    ],
+)
+def test_what_would_end_in_an_error_of_ours_or_never_is_refused(
+    arguments, named, capsys
+):
+    assert main(arguments) == USAGE
+
+    assert capsys.readouterr().err.startswith(f"error: {named}: ")
 
 
 def test_an_unknown_scenario_is_an_error_that_names_those_there_are(capsys):
@@ -192,6 +221,35 @@ def test_a_run_that_violates_an_invariant_shows_the_command_that_replays_it(
     assert "two and two made five" in told
     command = "python -m simulations run update --nodes 3 --loss 0.1 --seed 1"
     assert command in told.splitlines()[-1]
+
+
+def test_a_model_that_is_checked_against_runs_that_break_says_so(capsys, monkeypatch):
+    kind = SCENARIOS["update"].kind
+    broken = experiment("update", "It breaks.", kind, _breaks)
+    monkeypatch.setitem(SCENARIOS, "update", broken)
+    monkeypatch.setattr("simulations.cli.model.run_on_processes", _in_this_process)
+
+    assert (
+        main(["model", "update", "--nodes", "4", "--seeds", "1", "--check"]) == FAILED
+    )
+
+    assert "two and two made five" in capsys.readouterr().err
+
+
+def test_whoever_is_left_down_at_the_end_of_any_experiment_is_noticed():
+    def body(parameters, cluster):
+        names = [host.name for host in cluster.add(parameters.nodes)]
+        cluster.start_acquainted()
+        split = Partition([names[:2], names[2:]])
+        cluster.put_in(split)
+        cluster.run_for(60.0)
+        cluster.take_out(split)
+        return Measured({})
+
+    careless = experiment("careless", "It does not heal.", Conditions, body)
+
+    (violation, *_) = careless.run({"nodes": 4}, seed=1).violations
+    assert "leaves n0000" in violation
 
 
 def _in_this_process(tasks, *, jobs):

@@ -64,4 +64,4 @@ def test_without_dask_the_way_out_is_named(monkeypatch, capsys):
 
     assert main(["run", "update", "--nodes", "3", "--scheduler", "tcp://x:1"]) == USAGE
 
-    assert "lashup[dask]" in capsys.readouterr().err
+    assert "pip install --editable '.[dask]'" in capsys.readouterr().err
