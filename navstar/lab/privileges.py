@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +29,10 @@ _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_ADMIN": 21}
 
 _INSIDE_VARIABLE = "NAVSTAR_LAB_IN_USER_NAMESPACE"
 
-_AS_ROOT = "run it as root: sudo $(command -v navstar) lab run"
-_IN_CONTAINER = "in a container: docker run --privileged ..."
+_IN_CONTAINER = (
+    "in a container, start it with more rights: docker run --privileged ...\n"
+    "or run it on the host itself"
+)
 
 
 def missing_capabilities() -> list[str]:
@@ -57,9 +60,7 @@ def become_able(arguments: list[str]) -> None:
     if not missing:
         return
     if is_in_user_namespace() or os.geteuid() == 0:
-        raise MissingSystemPart(
-            f"root lacks {', '.join(missing)} here", f"{_IN_CONTAINER}\n{_AS_ROOT}"
-        )
+        raise MissingSystemPart(f"root lacks {', '.join(missing)} here", _IN_CONTAINER)
     directory = base_directory()
     try:
         _enter_fresh_user_namespace()
@@ -67,7 +68,7 @@ def become_able(arguments: list[str]) -> None:
         raise MissingSystemPart(
             f"uid {os.geteuid()} lacks {', '.join(missing)}, and the kernel does not "
             f"let it have a user namespace of its own ({error.strerror})",
-            _way_to_user_namespaces(),
+            _way_to_user_namespaces(arguments),
         ) from None
     _execute_again(arguments, directory)
 
@@ -126,7 +127,7 @@ def _try_parts() -> None:
         setting.write_text(setting.read_text())
     except OSError:
         raise MissingSystemPart(
-            "/proc/sys/net cannot be written", f"{_IN_CONTAINER}\n{_AS_ROOT}"
+            "/proc/sys/net cannot be written", _IN_CONTAINER
         ) from None
     with IPRoute() as kernel:
         for kind, module, make in _LINK_KINDS:
@@ -161,8 +162,15 @@ def _way_to_module(module: str) -> str:
     )
 
 
-def _way_to_user_namespaces() -> str:
-    """The settings that stand in the way, as far as they can be seen."""
+def _as_root(arguments: list[str]) -> str:
+    """The command for the same as root: with its path, which root's shell lacks."""
+    script = Path(sys.executable).with_name("navstar")
+    command = [str(script)] if script.exists() else [sys.executable, "-m", "navstar"]
+    return f"run it as root: {shlex.join(['sudo', *command, *arguments])}"
+
+
+def _way_to_user_namespaces(arguments: list[str]) -> str:
+    """Being root, and the settings that stand in the way where they can be seen."""
     found = [
         f"sudo sysctl -w {name}={wanted}"
         for name, wanted, in_the_way in (
@@ -172,7 +180,7 @@ def _way_to_user_namespaces() -> str:
         )
         if _setting(name) == in_the_way
     ]
-    return "\n".join([_AS_ROOT, *found])
+    return "\n".join([_as_root(arguments), *found])
 
 
 def _setting(name: str) -> str | None:
@@ -221,5 +229,5 @@ def _execute_again(arguments: list[str], directory: Path) -> None:
     except OSError as error:
         if error.errno in (errno.EACCES, errno.ENOENT):
             problem = f"{sys.executable} cannot be executed in a user namespace"
-            raise MissingSystemPart(problem, _AS_ROOT) from None
+            raise MissingSystemPart(problem, _as_root(arguments)) from None
         raise

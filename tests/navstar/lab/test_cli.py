@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -111,4 +113,23 @@ def test_root_without_rights_is_told_what_is_missing(monkeypatch):
     with pytest.raises(MissingSystemPart, match="CAP_NET_ADMIN") as caught:
         privileges.become_able(["lab", "run"])
 
-    assert "sudo" in caught.value.way_out
+    assert "--privileged" in caught.value.way_out
+    assert "sudo" not in caught.value.way_out  # that is what it is already
+
+
+def test_a_user_without_namespaces_is_told_a_command_that_root_can_execute(monkeypatch):
+    def refuse() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(privileges, "missing_capabilities", lambda: ["CAP_NET_ADMIN"])
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(privileges, "_enter_fresh_user_namespace", refuse)
+
+    with pytest.raises(MissingSystemPart, match="CAP_NET_ADMIN") as caught:
+        privileges.become_able(["lab", "run", "--agents=5"])
+
+    told = re.search(
+        r"sudo (/\S+) lab run --agents=5$", caught.value.way_out, re.MULTILINE
+    )
+    assert told is not None
+    assert os.access(told[1], os.X_OK)
