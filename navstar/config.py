@@ -101,8 +101,11 @@ class FileSource(Section):
 class TlsSection(Section):
     """TLS towards the agent's endpoint; its presence turns https on."""
 
+    #: Authorities to trust, PEM; else the system's. Python 3.13 is strict (RFC 5280).
     ca: FilePath | None = None
+    #: Shown to the endpoint, PEM, with what leads up to the authority.
     cert: FilePath | None = None
+    #: Of cert; else it is in the same file.
     key: FilePath | None = None
 
     @model_validator(mode="after")

@@ -73,9 +73,35 @@ class Authority:
             .not_valid_before(now - datetime.timedelta(hours=1))
             .not_valid_after(now + datetime.timedelta(hours=1))
             .add_extension(extension, critical=True)
+            # Python 3.13 and newer want these: RFC 5280, sections 4.2.1.1 to 4.2.1.3.
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(
+                    self._key.public_key()
+                ),
+                critical=False,
+            )
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+                critical=False,
+            )
+            .add_extension(_key_usage(signs_others=key is self._key), critical=True)
             .sign(self._key, hashes.SHA256())
         )
         file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def _key_usage(*, signs_others: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_others,
+        key_cert_sign=signs_others,
+        crl_sign=signs_others,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 class Served(BaseHTTPRequestHandler):
