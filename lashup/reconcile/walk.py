@@ -10,7 +10,6 @@ from lashup.errors import MalformedDatagram
 from lashup.machine import NEVER
 from lashup.reconcile.ranges import ROOT, children_of, level_of
 from lashup.reconcile.summary import (
-    ANSWER_BYTES,
     HASH_BYTES,
     MASK,
     SUM_BYTES,
@@ -42,8 +41,6 @@ _BATCHES = (1, 24, 16, 8)
 #: The same where we have nothing ourselves. All of it will be news, so each range is
 #: given room to be listed at once.
 _BATCHES_IF_EMPTY = (1, 2, 3, 8)
-#: With so few differences a round trip is dearer than a list that is not short.
-_FEW = 2
 
 
 class Sought(enum.Enum):
@@ -59,7 +56,6 @@ class _Question:
     """Some ranges that were asked for."""
 
     positions: tuple[int, ...]
-    share: int
     repeat_at: float
     attempts: int
 
@@ -99,7 +95,6 @@ class Walk:
         self._waiting: dict[int, list[int]] = {1: [ROOT]}
         self._asked: dict[int, _Question] = {}
         self._last = 0
-        self._finds_many = False
         self._started_at = now
 
     @property
@@ -131,8 +126,8 @@ class Walk:
             asks.append(self._ask(number, question))
         while self._waiting and len(self._asked) < WINDOW:
             self._last += 1
-            positions, share = self._next_positions()
-            question = _Question(positions, share, now + self._retry_after, 1)
+            positions = self._next_positions()
+            question = _Question(positions, now + self._retry_after, 1)
             self._asked[self._last] = question
             asks.append(self._ask(self._last, question))
         return asks
@@ -174,17 +169,16 @@ class Walk:
         return sorted(found)
 
     def _ask(self, number: int, question: _Question) -> bytes:
-        return pack([number, self._salt, question.share, question.positions])
+        return pack([number, self._salt, question.positions])
 
-    def _next_positions(self) -> tuple[tuple[int, ...], int]:
-        """The ranges of the next question, and how many bytes each may be listed in."""
+    def _next_positions(self) -> tuple[int, ...]:
+        """The ranges of the next question."""
         batch, waiting = next(iter(self._waiting.items()))
         positions = waiting[:batch]
         del waiting[:batch]
         if not waiting:
             del self._waiting[batch]
-        parts = batch if self._finds_many else len(positions)
-        return tuple(positions), ANSWER_BYTES // parts
+        return tuple(positions)
 
     def _check(self, position: int, body: bytes, *, is_list: bool) -> None:
         if is_list:
@@ -204,7 +198,6 @@ class Walk:
         """Go on to the children whose sums differ."""
         sums = self._summary.sums_of_children(position)
         level = level_of(position) + 1
-        differing = 0
         for index, child in enumerate(children_of(position)):
             theirs = body[index * SUM_BYTES : (index + 1) * SUM_BYTES]
             if theirs == shortened(sums[index], self._salt, SUM_BYTES):
@@ -213,8 +206,6 @@ class Walk:
             if self._sought is Sought.ALL or any(theirs):
                 batches = _BATCHES if sums[index] else _BATCHES_IF_EMPTY
                 self._waiting.setdefault(batches[level], []).append(child)
-                differing += 1
-        self._finds_many |= differing > _FEW
 
     def _differing(self, position: int, body: bytes) -> Iterator[bytes]:
         """The keys of a listed range that differ."""
