@@ -67,16 +67,15 @@ class Limits:
                 f"{waiting} updates wait for the disk already; await earlier ones first"
             )
 
-    def check_store(self, facts: int, delta: Delta) -> None:
+    def check_store(self, facts: int, *, growth: int) -> None:
         """Raises LimitExceeded when a table would grow too large; it may always shrink.
 
         Args:
             facts: In the table, those on their way to the disk included.
-            delta: What is to be written.
+            growth: By how many an update makes them more.
         """
-        grown = growth(delta)
-        if grown > 0:
-            _check("store", facts + grown, self.store, "facts")
+        if growth > 0:
+            _check("store", facts + growth, self.store, "facts")
 
     def check_key(self, key: bytes) -> None:
         """Raises LimitExceeded when a packed key is too long."""
@@ -84,7 +83,7 @@ class Limits:
 
     def check_delta(self, delta: Delta) -> None:
         """Raises LimitExceeded when an update is too large."""
-        _check("update", _touched(delta), self.facts, "facts made and removed")
+        _check("update", touched(delta), self.facts, "facts made and removed")
         size = sum(self._check_fact(fact) for fact in delta.facts.values())
         _check("update", size, self.update, "bytes")
 
@@ -96,12 +95,7 @@ class Limits:
         return len(fact.payload) + path
 
 
-def growth(delta: Delta) -> int:
-    """By how many facts a table grows with an update, if all it removes is there."""
-    return 2 * len(delta.facts) - _touched(delta)
-
-
-def _touched(delta: Delta) -> int:
+def touched(delta: Delta) -> int:
     """How many dots an update makes and removes."""
     return sum(
         last - first + 1 for _, runs in delta.context.items() for first, last in runs

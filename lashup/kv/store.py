@@ -38,7 +38,7 @@ from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation, Writer
 from lashup.errors import ConcurrentUpdate, MalformedDatagram
 from lashup.kv.digest import Digest
-from lashup.kv.limits import Limits, growth
+from lashup.kv.limits import Limits, touched
 from lashup.kv.renaming import Renaming
 from lashup.kv.rows import Rows, context_put, fact_delete, fact_put, state_untrusted
 
@@ -52,6 +52,7 @@ class Write:
         key: Packed.
         first: The first counter that it minted, or would have.
         delta: What it says; without effect it is empty.
+        growth: By how many facts the table grows with it; negative where it shrinks.
         rows: What must be on disk before it is committed.
     """
 
@@ -59,6 +60,7 @@ class Write:
     key: bytes
     first: int
     delta: Delta
+    growth: int
     rows: Rows
 
 
@@ -182,12 +184,16 @@ class Store:
             operation.apply(writer)
         delta = writer.delta()
         self._limits.check_delta(delta)
-        self._limits.check_store(len(self.facts) + self._growth, delta)
+        # What an update drops of its own was in no table.
+        removed = touched(delta) - (writer.counter - first)
+        growth = len(delta.facts) - removed
+        self._limits.check_store(len(self.facts) + self._growth, growth=growth)
         self._minted = writer.counter - 1
         self._number += 1
-        write = Write(self._number, packed, first, delta, self._rows_of_write(delta))
+        rows = self._rows_of_write(delta)
+        write = Write(self._number, packed, first, delta, growth, rows)
         self._in_flight[write.number] = write
-        self._growth += growth(delta)
+        self._growth += growth
         ahead = self._ahead.setdefault(packed, _Ahead(writer.branch, 0))
         ahead.branch = writer.branch
         ahead.writes += 1
@@ -205,7 +211,7 @@ class Store:
         if current is not write:
             return current
         del self._in_flight[write.number]
-        self._growth -= growth(write.delta)
+        self._growth -= write.growth
         ahead = self._ahead[write.key]
         ahead.writes -= 1
         if not ahead.writes:
@@ -279,7 +285,6 @@ class Store:
             if delta is not write.delta:
                 again = replace(write, first=first, delta=delta, rows=Rows())
                 self._in_flight[write.number] = again
-        self._growth = sum(growth(w.delta) for w in self._in_flight.values())
         self._minted = renaming.minted
         self._look_ahead_again()
         puts = [fact_put(dot, fact) for dot, fact in renaming.facts.items()]

@@ -174,6 +174,17 @@ def test_writes_that_wait_for_the_disk_count_and_so_does_each_writes_own_size():
     assert len(peer.store.facts) == 10
 
 
+def test_what_an_update_makes_and_drops_itself_is_no_room_for_another():
+    peer = Peer(0, limits=Limits(store=2, store_warning=1))
+    elements = ROOT.add_wins_set("s")
+    peer.write(elements.add(1), elements.discard(1))
+    peer.write(ROOT.register("a").assign(1))
+    peer.write(ROOT.register("b").assign(1))
+
+    with pytest.raises(LimitExceeded, match="store: 3 facts, the limit is 2"):
+        peer.write(ROOT.register("c").assign(1))
+
+
 def test_a_table_that_grows_large_is_told_once_until_it_was_smaller():
     limits = Limits(store=40, store_warning=20)
     peer = Peer(0, limits=limits)

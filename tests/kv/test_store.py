@@ -338,6 +338,8 @@ def test_whatever_other_lives_do_nothing_acknowledged_is_lost(plan):
     peer.sync_disk()
     carry()
 
+    assert not peer.store.waiting
+    assert not peer.store._growth
     assert are_equal(peer, witness)
     dropped = {
         dot
