@@ -7,7 +7,10 @@ import pytest
 from lashup.kv import messages as kv_messages
 from lashup.kv.confirmation import Have
 from lashup.kv.messages import Answer, Ask, Request
+from lashup.machine import NodeId
+from lashup.membership import MembershipConfig
 from lashup.membership.messages import KIND_NAMES, Kind
+from lashup.membership.round_trip import RoundTrips
 from lashup.traffic import Traffic
 from tests.membership.vocabulary import cluster
 
@@ -41,6 +44,21 @@ def test_the_stores_messages_are_counted_by_their_kind(message, kind):
 @pytest.mark.parametrize("message", [b"", b"\x92", b"\x92\x63\x01", b"\xff" * 9])
 def test_what_is_none_of_them_is_counted_too(message):
     assert kv_messages.kind_of(message) == "unknown_kind"
+
+
+def test_round_trips_are_counted_at_or_below_each_limit():
+    trips = RoundTrips(MembershipConfig())
+    for seconds in (0.0004, 0.0005, 0.003, 2.0):
+        trips.measured(NodeId(bytes(16)), seconds)
+
+    numbers = trips.statistics()
+
+    assert numbers["round_trip_le_0.0005"] == 2
+    assert numbers["round_trip_le_0.0025"] == 2
+    assert numbers["round_trip_le_0.005"] == 3
+    assert numbers["round_trip_le_1"] == 3
+    assert numbers["round_trip_count"] == 4
+    assert numbers["round_trip_sum"] == pytest.approx(2.0039)
 
 
 def test_what_one_member_sends_another_receives_and_round_trips_add_up():

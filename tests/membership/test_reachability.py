@@ -110,3 +110,17 @@ def test_the_fault_of_a_link_to_a_member_that_dies_ends_by_itself():
     world.run(20.0)
 
     assert len(world.heard(LinkMended)) == 2 * 7
+
+
+def test_a_fault_that_nobody_is_left_to_take_back_ends_by_itself():
+    world, swims = cluster(8, seed=1)
+    a, b, others = swims[2], swims[5], [*swims[:2], *swims[3:5], *swims[6:]]
+    world.divide([a], [b])
+    world.run(60.0)
+
+    world.crash(a)
+    world.crash(b)
+    world.run(20.0)
+
+    mended = [node for node, _ in world.heard(LinkMended)]
+    assert sorted(mended) == sorted(2 * [swim.me.id for swim in others])

@@ -23,6 +23,7 @@ from lashup import (
     MapView,
     NodeClosed,
     NodeConfig,
+    Reach,
     RunningNode,
     StorageError,
     add_wins_set,
@@ -237,6 +238,22 @@ def test_a_multicast_reaches_every_listener_once(backend: str) -> None:
                     b"two" * 5_000,
                 }
                 assert {getattr(h, "origin", None) for h in heard} == {a.id}
+
+    run(backend, main)
+
+
+def test_members_say_how_each_is_reached(backend: str) -> None:
+    async def main() -> None:
+        async with cluster(2) as (a, b):
+            await a.wait_until(lambda: bool(a.reachability()))
+
+            reached = {member.id: member.reachability for member in a.members()}
+
+            found = reached[b.id]
+            assert found is not None
+            assert found.reach is Reach.DIRECT
+            assert found.round_trip == a.reachability()[b.id].round_trip
+            assert reached[a.id] is None
 
     run(backend, main)
 
