@@ -23,9 +23,7 @@ class Traffic:
         Raises:
             KeyError: There is no such kind.
         """
-        counts = self._sent[kind]
-        counts[0] += 1
-        counts[1] += size
+        _count(self._sent[kind], size)
 
     def received(self, kind: str, size: int) -> None:
         """A message of so many bytes, unsealed, has come.
@@ -33,9 +31,7 @@ class Traffic:
         Raises:
             KeyError: There is no such kind.
         """
-        counts = self._received[kind]
-        counts[0] += 1
-        counts[1] += size
+        _count(self._received[kind], size)
 
     def statistics(self) -> dict[str, int]:
         """The counts by name: `sent_KIND`, `sent_KIND_bytes`, `received_KIND` ..."""
@@ -45,3 +41,8 @@ class Traffic:
                 numbers[f"{way}_{kind}"] = messages
                 numbers[f"{way}_{kind}_bytes"] = size
         return numbers
+
+
+def _count(counts: list[int], size: int) -> None:
+    counts[0] += 1
+    counts[1] += size

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks.faults import crowd, endpoint, families, neighbours
 from benchmarks.faults.allocation import ALLOCATION
 from benchmarks.faults.commands import COMMANDS
 from benchmarks.faults.daemon import DAEMON
-from benchmarks.faults.fault import PACE, Fault, Repair, strike, struck_pair
+from benchmarks.faults.fault import PACE, Fault, Repair, in_step, strike
 from navstar.lab.laboratory import Lab
 
-__all__ = ["GROUPS", "PACE", "Fault", "Group", "Repair", "strike", "struck_pair"]
+__all__ = ["GROUPS", "PACE", "Fault", "Group", "Repair", "in_step", "strike"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,10 @@ class Group:
 
 
 GROUPS = (
-    Group("commands", struck_pair, COMMANDS),
-    Group("daemon", struck_pair, DAEMON),
-    Group("allocation", struck_pair, ALLOCATION),
-    Group("neighbours", neighbours.three_agents, neighbours.NEIGHBOURS),
+    Group("commands", in_step, COMMANDS),
+    Group("daemon", in_step, DAEMON),
+    Group("allocation", in_step, ALLOCATION),
+    Group("neighbours", partial(in_step, size=3), neighbours.NEIGHBOURS),
     Group("crowd", crowd.crowded_pair, crowd.CROWDED),
     Group("endpoint", endpoint.fed_pair, endpoint.ENDPOINT),
     Group("moved", families.IPV6_FIRST, families.MOVED),

@@ -17,6 +17,7 @@ from benchmarks.faults.fault import (
     until,
     victim_of,
 )
+from benchmarks.faults.undoing import undoing
 from navstar.lab import agents, processes
 from navstar.lab.errors import LabError
 from navstar.lab.laboratory import Lab
@@ -126,22 +127,6 @@ def _drops(agent: Agent) -> int:
     return sum(int(line.split()[8]) for line in lines)
 
 
-#: Deletes a route as soon as it sees it, from one socket.
-_UNDO = """
-import time
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-with IPRoute() as kernel:
-    device = kernel.link_lookup(ifname="vtep1024")[0]
-    print("undoing", flush=True)
-    while True:
-        try:
-            kernel.route("del", dst="9.0.1.0/24", oif=device)
-        except NetlinkError:
-            time.sleep(0.002)
-"""
-
-
 class _Manager:
     """Another manager of routes, in the struck agent's namespace."""
 
@@ -151,7 +136,9 @@ class _Manager:
     def begin(self, lab: Lab) -> None:
         inside = ["ip", "netns", "exec", victim_of(lab).namespace]
         process = subprocess.Popen(  # noqa: S603  # our own words
-            [*inside, sys.executable, "-c", _UNDO], stdout=subprocess.PIPE, text=True
+            [*inside, sys.executable, "-c", undoing("9.0.1.0/24")],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._processes.append(process)
         if process.stdout is not None:

@@ -109,9 +109,9 @@ def victim_of(lab: Lab) -> Agent:
 
 
 @contextmanager
-def struck_pair(prefix: str) -> Iterator[Lab]:
-    """Two agents in step, each with a container; gone at the end."""
-    with open_lab(Topology(prefix, size=2, containers=1)) as lab:
+def in_step(prefix: str, *, size: int = 2) -> Iterator[Lab]:
+    """Some agents in step, each with a container; gone at the end."""
+    with open_lab(Topology(prefix, size=size, containers=1)) as lab:
         lab.build()
         lab.start_all()
         yield lab

@@ -6,8 +6,8 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 from benchmarks.faults.daemon import edit_allocation, give_back, is_in_step, start, stop
 from benchmarks.faults.fault import (
@@ -22,19 +22,10 @@ from benchmarks.faults.fault import (
 from benchmarks.faults.writer import Entry, writing
 from navstar.errors import ControlError
 from navstar.lab import agents
-from navstar.lab.laboratory import Lab, open_lab
-from navstar.lab.topology import OVERLAY_SUBNET, OVERLAY_SUBNET6, Agent, Topology
+from navstar.lab.laboratory import Lab
+from navstar.lab.topology import OVERLAY_SUBNET, OVERLAY_SUBNET6, Agent
 
 _EVIL = "e" * 32
-
-
-@contextmanager
-def three_agents(prefix: str) -> Iterator[Lab]:
-    """Three agents in step; the third one is the one who does it."""
-    with open_lab(Topology(prefix, size=3, containers=1)) as lab:
-        lab.build()
-        lab.start_all()
-        yield lab
 
 
 def _third(lab: Lab) -> Agent:

@@ -9,25 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.faults.undoing import undoing
 from navstar.socket_owner import ENDED, UNNAMED, port_owner
 from tests.navstar.daemons import Daemon, start, two_agents, until
 
 pytestmark = pytest.mark.kernel
-
-#: Deletes a route as soon as it sees it, until it is killed; one socket, so one port.
-UNDO = """
-import time
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-with IPRoute() as kernel:
-    device = kernel.link_lookup(ifname="vtep1024")[0]
-    print("undoing", flush=True)
-    while True:
-        try:
-            kernel.route("del", dst="9.0.2.0/24", oif=device)
-        except NetlinkError:
-            time.sleep(0.002)
-"""
 
 
 @pytest.fixture
@@ -40,7 +26,7 @@ def pair(tmp_path: Path) -> Iterator[tuple[Daemon, Daemon]]:
 def test_a_manager_that_keeps_undoing_a_row_is_named_and_not_fought(pair) -> None:
     first, _ = pair
     before = first.rows()
-    manager = first.start_python(UNDO)
+    manager = first.start_python(undoing("9.0.2.0/24"))
     try:
         status = until(
             lambda: first.ask("status"),
