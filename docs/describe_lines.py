@@ -62,7 +62,7 @@ def wire_sizes() -> str:
 
 def wire_channels() -> str:
     """The channels that frames are on."""
-    from lashup.node import Channel
+    from lashup.channels import Channel
 
     lines = ["| channel | |", "|---|---|"]
     lines += [f"| {c.value} | {c.name.lower()} |" for c in Channel]

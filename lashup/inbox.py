@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from lashup.channels import Channel
 from lashup.errors import MalformedDatagram
-from lashup.outbox import FRAGMENT_CHANNEL
 from lashup.wire.envelope import Seal
 from lashup.wire.fragments import Reassembly
 from lashup.wire.frames import frames_untrusted
@@ -55,7 +55,7 @@ class Inbox:
         self, frames: list[tuple[int, bytes]], boot_id: bytes, *, now: float
     ) -> Iterator[tuple[int, bytes]]:
         for channel, payload in frames:
-            if channel != FRAGMENT_CHANNEL:
+            if channel != Channel.FRAGMENT:
                 yield channel, payload
             elif whole := self._joined(payload, boot_id, now=now):
                 # The channel of the whole stands in front of it (see `outbox`).

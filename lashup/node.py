@@ -17,22 +17,21 @@ No machine knows another. This file decides nothing that one of them could decid
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from typing import TypeAlias
 
+from lashup.channels import RESERVED_TOPICS, TABLE_TOPIC, Channel
 from lashup.config import NodeConfig
 from lashup.crdt.facts import Delta
 from lashup.crdt.field import Key
 from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
+from lashup.effects import Effect, Visible
 from lashup.errors import MalformedDatagram, UsageError
 from lashup.identity import META_TABLE, Identity
 from lashup.inbox import Inbox
 from lashup.kv import messages as kv_messages
-from lashup.kv.confirmation import Wait, check_wait, is_enough
+from lashup.kv.confirmation import Wait, check_wait
 from lashup.kv.replica import (
     Announce,
     ClockSkewed,
@@ -44,83 +43,19 @@ from lashup.kv.replica import (
     StoreLarge,
 )
 from lashup.kv.rider import rider_untrusted
-from lashup.kv.serving import BURST
-from lashup.machine import Address, NodeId, Persist, Send, Transmit
-from lashup.membership import (
-    Changed,
-    MemberEvent,
-    NodeRecord,
-    Remember,
-    RiderHeard,
-    Swim,
-)
+from lashup.machine import Address, NodeId, Send
+from lashup.membership import Changed, NodeRecord, Remember, RiderHeard, Swim
+from lashup.membership import Effect as MembershipEffect
 from lashup.membership.record import record_untrusted
 from lashup.multicast import Branch, Delivered, Multicast
-from lashup.outbox import FRAGMENT_CHANNEL, Outbox
-from lashup.rotation import (
-    Keep,
-    Order,
-    Rotation,
-    RotationEffect,
-    keyring_row,
-    ring_untrusted,
-)
+from lashup.outbox import Outbox
+from lashup.rotation import Keep, Order, Rotation, RotationEffect
 from lashup.savings import KEYRING_ROW, MEMBER_TABLE, Savings
 from lashup.traffic import Traffic
+from lashup.view import View
+from lashup.waits import Waits
 from lashup.wire.envelope import Seal
-
-#: Topics that start so are ours.
-RESERVED_TOPICS = "lashup/"
-#: The table's topic has no name: it is on every delta, and a name costs bytes.
-TABLE_TOPIC = ""
-
-
-class Channel(IntEnum):
-    """Whose message a frame carries. Part of the wire format."""
-
-    MEMBERSHIP = 1
-    KV = 2
-    MULTICAST = 3
-    FRAGMENT = FRAGMENT_CHANNEL
-    KEYS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Visible:
-    """A local write is on disk, visible here and announced to all.
-
-    Attributes:
-        update: As `update` named it.
-    """
-
-    update: int
-
-
-Effect: TypeAlias = (
-    Transmit
-    | Persist
-    | Visible
-    | Notify
-    | Delivered
-    | ClockSkewed
-    | StoreLarge
-    | Confirmed
-    | MemberEvent
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """The membership as multicast wants to see it."""
-
-    membership: Swim
-
-    @property
-    def order(self) -> Sequence[NodeId]:
-        return self.membership.alive()
-
-    def address_of(self, node: NodeId) -> Address | None:
-        return self.membership.address_of(node)
+from lashup.wire.kept_keyring import ring_untrusted
 
 
 class Node:
@@ -160,8 +95,9 @@ class Node:
             label=config.cluster,
             row=tables.get(META_TABLE, {}).get(KEYRING_ROW),
         )
-        self._configured_keys = config.keys
-        self.rotation = Rotation(self.keyring, me=identity.id, rng=rng)
+        self.rotation = Rotation(
+            self.keyring, configured=config.keys, me=identity.id, rng=rng
+        )
         self.cluster = config.cluster
         self._seal = Seal(self.keyring, label=config.cluster, boot_id=identity.boot_id)
         self._outbox = Outbox(self._seal, size=config.max_datagram)
@@ -193,13 +129,13 @@ class Node:
             remembered=[record_untrusted(r) for r in remembered.values()],
             wall_offset=wall - now,
         )
-        self._view = _View(self.membership)
+        self._view = View(self.membership)
+        self.waits = Waits(self.kv.confirmations, self._view)
         self.multicast = Multicast(
             identity.id, epoch=identity.epoch, config=config.multicast
         )
-        self.kv.confirmations.peers = self._peers
+        self.kv.confirmations.peers = self._view.peers
         self._update = 0
-        self._waits: dict[int, Wait] = {}
 
     @property
     def id(self) -> NodeId:
@@ -254,24 +190,16 @@ class Node:
     def join(self, seeds: Iterable[Address], *, now: float) -> list[Effect]:
         """Ask some addresses for the members; repeated by itself until one answers."""
         self._set_rider()
-        effects: list[Effect] = []
-        sends = self.membership.join(seeds, now=now)
-        self._take(Channel.MEMBERSHIP, sends, effects, now=now)
-        return self._seal_all(effects)
+        return self._let_membership(self.membership.join(seeds, now=now), now=now)
 
     def evidence(self, address: Address, *, now: float) -> list[Effect]:
         """Something says that nobody listens at an address any more; see `Swim`."""
-        effects: list[Effect] = []
-        sends = self.membership.evidence(address, now=now)
-        self._take(Channel.MEMBERSHIP, sends, effects, now=now)
-        return self._seal_all(effects)
+        outcome = self.membership.evidence(address, now=now)
+        return self._let_membership(outcome, now=now)
 
     def leave(self, *, now: float) -> list[Effect]:
         """Say goodbye. Done when `membership.has_left`."""
-        effects: list[Effect] = []
-        sends = self.membership.leave(now=now)
-        self._take(Channel.MEMBERSHIP, sends, effects, now=now)
-        return self._seal_all(effects)
+        return self._let_membership(self.membership.leave(now=now), now=now)
 
     def set_tags(self, tags: Mapping[str, str], *, now: float) -> list[Effect]:
         """Change what every member sees of this node.
@@ -279,10 +207,7 @@ class Node:
         Raises:
             LimitExceeded: More than 512 bytes packed. Nothing has changed.
         """
-        effects: list[Effect] = []
-        sends = self.membership.set_tags(tags, now=now)
-        self._take(Channel.MEMBERSHIP, sends, effects, now=now)
-        return self._seal_all(effects)
+        return self._let_membership(self.membership.set_tags(tags, now=now), now=now)
 
     def order_keys(
         self, order: Order, peers: Mapping[NodeId, Address], *, now: float
@@ -313,7 +238,7 @@ class Node:
             operations: Carried out in order, visible all at once.
             now: The time.
             expect: What was read of the key, where that must still be so.
-            wait: Who is to be asked whether they have it, until `end_wait`.
+            wait: Who is to be asked whether they have it, until `waits.end`.
 
         Returns:
             A number for this update, which `Visible` names once it is on disk and
@@ -328,7 +253,7 @@ class Node:
         save = self.kv.update(key, operations, wall=self._wall(now), expect=expect)
         self._update += 1
         if wait is not None:
-            self._waits[self._update] = wait
+            self.waits.begin(self._update, wait)
         return self._update, [self._savings.write(save, self._update)]
 
     def load(self, delta: Delta, *, now: float) -> tuple[int, list[Effect]]:
@@ -348,24 +273,6 @@ class Node:
             effects.append(Visible(self._update))
         return self._update, effects
 
-    def confirmed_by(self, update: int) -> frozenset[NodeId]:
-        """The members alive that have a visible write, this one among them."""
-        having = self.kv.confirmations.having(update) | {self.id}
-        return having.intersection((*self.membership.alive(), self.id))
-
-    def is_confirmed(self, update: int) -> bool:
-        """Whether as many members as were asked for have a visible write."""
-        wait = self._waits.get(update)
-        if wait is None:
-            return True
-        having = len(self.confirmed_by(update))
-        return is_enough(wait, having=having, alive=len(self.membership.alive()))
-
-    def end_wait(self, update: int) -> None:
-        """Ask nobody about a write any more."""
-        self._waits.pop(update, None)
-        self.kv.confirmations.end(update)
-
     def persisted(self, ticket: int, *, now: float) -> list[Effect]:
         """The rows of a `Persist` effect are on disk."""
         effects: list[Effect] = []
@@ -380,7 +287,7 @@ class Node:
             if isinstance(outcome, Save):  # The same write, under another actor.
                 return [self._savings.write(outcome, saving.update)]
             self._take_kv(outcome, effects, now=now)
-            if saving.update in self._waits:
+            if saving.update in self.waits:
                 asks = self.kv.confirmations.begin(
                     saving.update, saving.write.delta, now=now
                 )
@@ -448,7 +355,7 @@ class Node:
                         sender,
                         now=now,
                         wall=self._wall(now),
-                        burst=self._burst_for(sender),
+                        burst=self._view.burst_for(sender),
                     )
                     self._take_kv(kv_outcome, effects, now=now)
                 case Channel.MULTICAST:
@@ -465,7 +372,7 @@ class Node:
     def _take(
         self,
         channel: Channel,
-        outcome: Iterable[Send | RiderHeard | Remember | Delivered | MemberEvent],
+        outcome: Iterable[MembershipEffect | Delivered],
         effects: list[Effect],
         *,
         now: float,
@@ -490,6 +397,14 @@ class Node:
                     self._take_kv(heard, effects, now=now)
                 case _:
                     effects.append(effect)
+
+    def _let_membership(
+        self, outcome: Iterable[MembershipEffect], *, now: float
+    ) -> list[Effect]:
+        """Carry out what a call of membership wants."""
+        effects: list[Effect] = []
+        self._take(Channel.MEMBERSHIP, outcome, effects, now=now)
+        return self._seal_all(effects)
 
     def _take_kv(
         self, outcome: Iterable[KvEffect], effects: list[Effect], *, now: float
@@ -521,31 +436,13 @@ class Node:
                     effects += self._outbox.seal_for_every_key(
                         to, Channel.KEYS, payload
                     )
-                case Keep(token):
-                    row = keyring_row(self.keyring, configured=self._configured_keys)
+                case Keep(token, row):
                     effects.append(self._savings.keyring(row, token))
 
     def _seal_all(self, effects: list[Effect]) -> list[Effect]:
         """Append the datagrams: what is to be durable stands before them."""
         effects += self._outbox.seal_all()
         return effects
-
-    def _burst_for(self, sender: Address) -> int:
-        """Datagrams that an answer to a source may have.
-
-        A source address is not sealed. Where no member is known to be, a recorded
-        question must not aim a burst of answers.
-        """
-        return BURST if self.membership.is_at(sender) else 1
-
-    def _peers(self) -> dict[NodeId, Address]:
-        """The other members that are alive."""
-        addresses = {
-            node: self.membership.address_of(node)
-            for node in self.membership.alive()
-            if node != self.id
-        }
-        return {node: to for node, to in addresses.items() if to is not None}
 
     def _set_rider(self) -> None:
         self.membership.rider = self.kv.rider.encode()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from lashup.channels import Channel
 from lashup.machine import Address, Transmit
 from lashup.wire.envelope import Seal
 from lashup.wire.fragments import split
 from lashup.wire.frames import FRAME_OVERHEAD, pack_frames
-
-#: The channel of frames that are parts of a longer message.
-FRAGMENT_CHANNEL = 4
 
 
 class Outbox:
@@ -46,7 +44,7 @@ class Outbox:
         # The channel of the whole stands in front of it; the parts have their own.
         message = bytes((channel,)) + payload
         for part in split(self._message_id, message, self.payload):
-            frames.append((FRAGMENT_CHANNEL, part))
+            frames.append((Channel.FRAGMENT, part))
 
     def seal_all(self) -> list[Transmit]:
         """Every message that waits, in order per destination, in few datagrams."""

@@ -25,7 +25,8 @@ from typing import TypeAlias
 
 from lashup.errors import MalformedDatagram, UsageError
 from lashup.machine import NEVER, Address, NodeId, Send
-from lashup.wire.keyring import KEY_ID_SIZE, KEY_SIZE, Keyring, key_id_of
+from lashup.wire.kept_keyring import keyring_row
+from lashup.wire.keyring import KEY_ID_SIZE, KEY_SIZE, Keyring
 from lashup.wire.readers import (
     bytes_untrusted,
     fields_untrusted,
@@ -83,9 +84,15 @@ class MemberKeys:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Put the keyring on disk; call `Rotation.kept` once it is there."""
+    """Put the keyring on disk; call `Rotation.kept` once it is there.
+
+    Attributes:
+        token: For `kept`.
+        row: The keyring, for `ring_untrusted` of the next start.
+    """
 
     token: int
+    row: bytes
 
 
 RotationEffect: TypeAlias = Send | Keep
@@ -106,12 +113,16 @@ class Rotation:
 
     Args:
         keyring: Ours; changed by orders.
+        configured: The keys of the configuration.
         me: This node.
         rng: Names orders, so that none is taken for one of another start.
     """
 
-    def __init__(self, keyring: Keyring, *, me: NodeId, rng: Random) -> None:
+    def __init__(
+        self, keyring: Keyring, *, configured: Sequence[bytes], me: NodeId, rng: Random
+    ) -> None:
         self.keyring = keyring
+        self._configured = configured
         self._me = me
         self._rng = rng
         self._rounds: dict[int, _Round] = {}
@@ -232,7 +243,8 @@ class Rotation:
     def _keep(self, sends: tuple[Send, ...], number: int | None) -> Keep:
         self._token += 1
         self._after[self._token] = sends, number
-        return Keep(self._token)
+        row = keyring_row(self.keyring, configured=self._configured)
+        return Keep(self._token, row)
 
     def _begin_round(self, number: int, *, now: float) -> list[Send]:
         self._rounds[number].answers[self._me] = self._holding()
@@ -274,48 +286,3 @@ def _order_untrusted(fields: list[object]) -> tuple[int, Order]:
     if len(order.argument) != size:
         raise MalformedDatagram(f"{order.command.name} of {len(order.argument)} bytes")
     return natural_untrusted(number), order
-
-
-def keyring_row(keyring: Keyring, *, configured: Sequence[bytes]) -> bytes:
-    """The keyring as it stands on disk.
-
-    Args:
-        keyring: Which.
-        configured: The keys of the configuration that this start was given.
-    """
-    keys = [keyring.get(key_id) for key_id in keyring]
-    return pack([[key_id_of(key) for key in configured], keys])
-
-
-def ring_untrusted(
-    configured: Sequence[bytes], *, label: str, row: bytes | None
-) -> Keyring:
-    """The keyring of a start.
-
-    What orders have made of it is on disk, and counts as long as the configuration
-    has the keys that it had then. Where somebody has changed these, they come first,
-    and the first of them seals; those on disk still open.
-
-    Args:
-        configured: Keys of the configuration; none for loopback.
-        label: The cluster's name.
-        row: What `keyring_row` made; None if no order ever came.
-
-    Raises:
-        MalformedDatagram: It did not make that row.
-    """
-    if not configured:
-        return Keyring.loopback(label)
-    if row is None:
-        return Keyring(configured)
-    ids, keys = fields_untrusted(unpack_untrusted(row), 2)[:2]
-    kept = [bytes_untrusted(key, KEY_SIZE) for key in fields_untrusted(keys, 1)]
-    try:
-        if ids == [key_id_of(key) for key in configured]:
-            return Keyring(kept)
-        ring = Keyring(configured)
-        for key in kept:
-            ring.install(key)
-    except UsageError as error:
-        raise MalformedDatagram(f"the keyring on disk: {error}") from error
-    return ring

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from random import Random
 
+from lashup.channels import Channel
 from lashup.crdt.dot import ACTOR_SIZE, Actor
 from lashup.kv import messages as kv
 from lashup.kv.serving import Want as WantOfTable
@@ -27,7 +28,6 @@ from lashup.membership.messages import (
     Want,
     encode_packet,
 )
-from lashup.node import Channel
 from lashup.wire.readers import NODE_ID_SIZE, pack
 
 _CHANNELS = [*map(int, Channel), 0, 255]

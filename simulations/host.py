@@ -10,11 +10,12 @@ from typing import Protocol
 from lashup.config import NodeConfig
 from lashup.crdt.field import Key
 from lashup.crdt.writer import Operation
+from lashup.effects import Effect
 from lashup.identity import next_start
 from lashup.kv.subscription import Subscription
 from lashup.machine import Address, Persist
 from lashup.membership import MemberEvent
-from lashup.node import Effect, Node
+from lashup.node import Node
 from simulations.disk import Disk
 from simulations.process import Process
 from simulations.socket_buffer import SocketBuffer

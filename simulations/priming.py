@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from lashup.channels import Channel
+from lashup.effects import Effect
 from lashup.machine import Address, NodeId, Persist, Transmit
 from lashup.membership import NodeRecord
 from lashup.membership.member import Belief, Liveness
@@ -26,7 +28,6 @@ from lashup.membership.messages import (
     encode_packet,
     packet_untrusted,
 )
-from lashup.node import Channel, Effect
 from lashup.reconcile import Summary, keyed_hash
 from lashup.wire.envelope import Seal
 from lashup.wire.frames import frames_untrusted, pack_frames

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from lashup.effects import Effect, Visible
 from lashup.errors import MalformedDatagram
 from lashup.kv.replica import ClockSkewed, Notify
 from lashup.kv.subscription import Subscription
 from lashup.machine import NEVER, Address, Persist, Transmit
 from lashup.membership import LinkBroken, LinkMended, MemberEvent
 from lashup.multicast import Delivered
-from lashup.node import Effect, Node, Visible
+from lashup.node import Node
 from simulations.latency import SECOND
 
 if TYPE_CHECKING:

@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lashup.channels import Channel
 from lashup.config import NodeConfig
 from lashup.crdt.map import MapField
+from lashup.effects import Effect, Visible
 from lashup.errors import MalformedDatagram
 from lashup.identity import next_start
 from lashup.kv.messages import Request, encode
 from lashup.kv.serving import Want
 from lashup.machine import Address, Persist, Transmit
 from lashup.membership import Liveness
-from lashup.node import Channel, Effect, Node, Visible
+from lashup.node import Node
 from lashup.outbox import Outbox
 from lashup.wire.envelope import Seal
 from lashup.wire.frames import frames_untrusted

@@ -20,9 +20,8 @@ from lashup.rotation import (
     Order,
     Rotation,
     RotationEffect,
-    keyring_row,
-    ring_untrusted,
 )
+from lashup.wire.kept_keyring import ring_untrusted
 from lashup.wire.keyring import Keyring, key_id_of
 from tests.strategies import values
 
@@ -40,7 +39,7 @@ SHOW = Order(Command.SHOW)
 
 def rotation(me: NodeId, *keys: bytes) -> Rotation:
     ring = Keyring(keys or (OLD,))
-    return Rotation(ring, me=me, rng=random.Random(me))
+    return Rotation(ring, configured=[OLD], me=me, rng=random.Random(me))
 
 
 def settle(one: Rotation, effects: list[RotationEffect]) -> list[Send]:
@@ -84,6 +83,7 @@ def test_nothing_is_sent_before_the_own_ring_is_on_disk():
 
     [keep] = effects
     assert isinstance(keep, Keep)
+    assert list(ring_untrusted([OLD], label="x", row=keep.row)) == [OLD_ID, NEW_ID]
     assert one.next_wakeup() == float("inf")
     assert not one.answers(number)
     assert one.kept(keep.token, now=0.0)
@@ -173,7 +173,7 @@ def test_removing_once_more_is_no_error():
 
 
 def test_without_a_key_nothing_can_be_installed():
-    one = Rotation(Keyring.loopback("x"), me=A, rng=random.Random(1))
+    one = Rotation(Keyring.loopback("x"), configured=(), me=A, rng=random.Random(1))
 
     with pytest.raises(UsageError, match="restart it with one"):
         one.begin(INSTALL, AT, now=0.0)
@@ -234,48 +234,3 @@ def test_any_bytes_are_a_message_or_malformed_and_no_ring_is_lost(payload):
         assert list(one.keyring) == [OLD_ID]
         assert list(one.answers(number)) == [A]
     assert one.keyring.sealing_key == OLD
-
-
-# --- on disk
-
-
-def test_a_start_goes_on_with_the_ring_that_orders_have_made():
-    ring = Keyring([OLD])
-    ring.install(NEW)
-    ring.use(NEW_ID)
-    row = keyring_row(ring, configured=[OLD])
-
-    again = ring_untrusted([OLD], label="x", row=row)
-
-    assert list(again) == [NEW_ID, OLD_ID]
-
-
-def test_a_removed_key_does_not_come_back_from_a_configuration_that_nobody_touched():
-    ring = Keyring([NEW])
-
-    again = ring_untrusted([OLD], label="x", row=keyring_row(ring, configured=[OLD]))
-
-    assert list(again) == [NEW_ID]
-
-
-def test_keys_that_somebody_has_configured_since_come_first():
-    third = bytes(32)
-    row = keyring_row(Keyring([NEW, OLD]), configured=[OLD])
-
-    again = ring_untrusted([third], label="x", row=row)
-
-    assert list(again) == [key_id_of(third), NEW_ID, OLD_ID]
-
-
-def test_without_orders_or_keys_the_configuration_counts():
-    assert list(ring_untrusted([OLD], label="x", row=None)) == [OLD_ID]
-    assert ring_untrusted([], label="x", row=None).is_public
-
-
-@pytest.mark.parametrize(
-    "row", [b"", msgpack.packb([[], []]), msgpack.packb([[OLD_ID], [OLD, OLD]]),
-            msgpack.packb([[OLD_ID], [b"short"]])],
-)  # fmt: skip
-def test_a_damaged_row_is_told_as_such(row):
-    with pytest.raises(MalformedDatagram):
-        ring_untrusted([OLD], label="x", row=row)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from benchmarks.overlay_table import Agent, filled
 from benchmarks.row import Case, Effort, Row
+from lashup.channels import TABLE_TOPIC, Channel
 from lashup.kv.delta_codec import encode_delta
 from lashup.machine import Address, NodeId
 from lashup.multicast import Multicast, MulticastConfig
-from lashup.node import TABLE_TOPIC, Channel
 from lashup.outbox import Outbox
 from lashup.wire.envelope import Seal
 from lashup.wire.keyring import Keyring

@@ -25,6 +25,7 @@ import anyio.abc
 import anyio.to_thread
 
 from lashup.config import check_addresses
+from lashup.effects import Effect, Visible
 from lashup.errors import (
     MalformedDatagram,
     NodeClosed,
@@ -36,7 +37,7 @@ from lashup.kv.replica import ClockSkewed, Confirmed, Notify
 from lashup.machine import Address, NodeId, Persist, Transmit
 from lashup.membership import LinkFault, Member, Reachability
 from lashup.multicast import Branch, Delivered
-from lashup.node import Effect, Node, Visible
+from lashup.node import Node
 from lashup.runtime.broadcast import Broadcast, Feed
 from lashup.runtime.cluster_keys import ClusterKeys
 from lashup.runtime.commits import Commits

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import anyio
 
+from lashup.effects import Effect
 from lashup.errors import KeysDiffer
 from lashup.machine import Address, NodeId
 from lashup.membership import Liveness, Member
-from lashup.node import Effect, Node
+from lashup.node import Node
 from lashup.rotation import Command, MemberKeys, Order
 
 #: Seconds that a member which is down is given to answer: it may live behind a

@@ -13,12 +13,13 @@ from lashup.crdt.field import Key
 from lashup.crdt.map import MapView
 from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
+from lashup.effects import Effect
 from lashup.errors import MalformedDatagram, NodeClosed, Unconfirmed, UsageError
 from lashup.kv.confirmation import Wait
 from lashup.kv.dump import decode_dump_untrusted, encode_dump
 from lashup.kv.pattern import EVERYTHING, Pattern
 from lashup.kv.subscription import KeyChanged, Subscription
-from lashup.node import Effect, Node
+from lashup.node import Node
 
 
 class Changes:
@@ -122,7 +123,7 @@ class Table:
             if wait is not None:
                 await self._until_confirmed(update, within=within)
         finally:
-            self._node.end_wait(update)
+            self._node.waits.end(update)
         return self.get(key)
 
     async def dump(self) -> bytes:
@@ -244,10 +245,10 @@ class Table:
 
     async def _until_confirmed(self, update: int, *, within: float) -> None:
         with anyio.move_on_after(within):
-            await self._wait_until(lambda: self._node.is_confirmed(update))
-        if self._node.is_confirmed(update):
+            await self._wait_until(lambda: self._node.waits.is_confirmed(update))
+        if self._node.waits.is_confirmed(update):
             return
-        having = self._node.confirmed_by(update)
+        having = self._node.waits.confirmed_by(update)
         members = self._node.membership
         missing = [node for node in members.alive() if node not in having]
         names = {member.id: member.name for member in members.members}

@@ -1,0 +1,35 @@
+"""What a node wants done, and what it tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lashup.kv.replica import ClockSkewed, Confirmed, Notify, StoreLarge
+from lashup.machine import Persist, Transmit
+from lashup.membership import MemberEvent
+from lashup.multicast import Delivered
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """A local write is on disk, visible here and announced to all.
+
+    Attributes:
+        update: As `update` named it.
+    """
+
+    update: int
+
+
+Effect: TypeAlias = (
+    Transmit
+    | Persist
+    | Visible
+    | Notify
+    | Delivered
+    | ClockSkewed
+    | StoreLarge
+    | Confirmed
+    | MemberEvent
+)
