@@ -161,7 +161,7 @@ class Agent:
         async with self.node.events() as events:
             async for event in events:
                 self._notices.tell_member(event)
-                conflicts = name_conflicts(self.node.members())
+                conflicts = name_conflicts(self.node.live_members())
                 self._notices.tell("name conflict", conflicts)
                 self.publisher.look()
 
@@ -180,8 +180,7 @@ class Agent:
     def _is_answered(self) -> bool:
         """Whether somebody lives whom the seeds told of, or there is nobody to ask."""
         return not self._other_seeds() or any(
-            one.liveness.is_live and one.id != self.node.id
-            for one in self.node.members()
+            one.id != self.node.id for one in self.node.live_members()
         )
 
     def _other_seeds(self) -> set[tuple[str, int]]:
@@ -190,8 +189,9 @@ class Agent:
     @property
     def is_alone(self) -> bool:
         """Whether no other agent is known, nor any seed that could be one."""
-        others = (one for one in self.node.members() if one.id != self.node.id)
-        return not self._other_seeds() and not any(others)
+        return not self._other_seeds() and all(
+            one.id == self.node.id for one in self.node.members()
+        )
 
     async def _await_synchronised(self) -> None:
         await self.node.kv.wait_synchronised()

@@ -73,11 +73,7 @@ async def wait_until_heard(node: RunningNode, *, rng: random.Random) -> bool:
 
 async def _ask(node: RunningNode, rng: random.Random) -> bool:
     """Ask a few members; false if there is none."""
-    others = [
-        member.id.hex()
-        for member in node.members()
-        if member.liveness.is_live and member.id != node.id
-    ]
+    others = [member.id.hex() for member in node.live_members() if member.id != node.id]
     if not others:
         return False
     asked = rng.sample(others, min(ASKED, len(others)))

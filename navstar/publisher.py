@@ -117,8 +117,7 @@ class Publisher:
         if not self._node.kv.is_synchronised:
             # We may not have heard of them yet.
             return {line.node for line in speech.present}
-        members = self._node.members()
-        return {member.id.hex() for member in members if member.liveness.is_live}
+        return {member.id.hex() for member in self._node.live_members()}
 
     async def _carry_out(self, change: Write | Withdraw) -> None:
         line = change.line

@@ -84,7 +84,7 @@ def _state_of(agent: Agent) -> Json:
         },
         "conflicts": [
             *map(said, look.desired.conflicts),
-            *name_conflicts(agent.node.members()),
+            *name_conflicts(agent.node.live_members()),
         ],
         "skipped": _skipped(agent, look),
         "in_the_way": [said(one) for one in look.in_the_way],

@@ -251,6 +251,7 @@ def test_members_say_how_each_is_reached(backend: str) -> None:
 
             found = reached[b.id]
             assert found is not None
+            assert {member.id for member in a.live_members()} == {a.id, b.id}
             assert found.reach is Reach.DIRECT
             assert found.round_trip == a.reachability()[b.id].round_trip
             assert reached[a.id] is None
