@@ -147,6 +147,8 @@ def _bridge(kernel: IPRoute, mtu: int) -> None:
         "add",
         ifname=BRIDGE,
         kind="bridge",
+        # Else the kernel announces the bridge and its ports 15 s later once more.
+        br_forward_delay=0,
         mtu=mtu,
         br_stp_state=0,
         br_mcast_snooping=0,

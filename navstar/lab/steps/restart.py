@@ -9,6 +9,7 @@ look before and after. The lab listens to the kernels of all other agents too.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
@@ -27,6 +28,10 @@ _DETECTION_PATIENCE = 30.0
 _START_PATIENCE = 30.0
 #: Seconds that are watched after it is in step again: late writes would come here.
 _AFTERWARDS = 1.5
+#: Seconds in which kernels that say nothing have nothing left to say of the building of
+#: the lab: they put off what they tell of links, by a second at most (linkwatch).
+_QUIET = 1.1
+_QUIET_PATIENCE = 5.0
 
 
 def a_navstar_is_killed_and_restarted(stage: Stage) -> Check:
@@ -38,6 +43,7 @@ def a_navstar_is_killed_and_restarted(stage: Stage) -> Check:
         witnesses = [
             stack.enter_context(Witness(each.namespace)) for each in stage.lab.agents
         ]
+        _await_quiet(witnesses)
         before = snapshot(victim.namespace)
         stage.say(f"navstar of {victim.name} is killed")
         killed_at = time.monotonic()
@@ -85,6 +91,16 @@ def a_navstar_is_killed_and_restarted(stage: Stage) -> Check:
             "events": "; ".join(heard[:20]),
         },
     )
+
+
+def _await_quiet(witnesses: Iterable[Witness]) -> None:
+    """Return when nothing has been heard for a while, or after the patience."""
+    ends_at = time.monotonic() + _QUIET_PATIENCE
+    quiet_since = time.monotonic()
+    while (now := time.monotonic()) < min(quiet_since + _QUIET, ends_at):
+        if any(each.heard() for each in witnesses):
+            quiet_since = now
+        time.sleep(0.05)
 
 
 def _alive(status: dict[str, Any]) -> int:
