@@ -58,6 +58,5 @@ def _commit() -> str:
 
 def _machine() -> str:
     cores = len(os.sched_getaffinity(0))
-    return (
-        f"{cores} cores, Linux {platform.release()}, Python {platform.python_version()}"
-    )
+    linux = ".".join(platform.release().split(".")[:2])
+    return f"{cores} cores, Linux {linux}, Python {platform.python_version()}"
