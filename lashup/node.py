@@ -278,10 +278,8 @@ class Node:
         effects: list[Effect] = []
         if (token := self._savings.take_keyring(ticket)) is not None:
             self._take_rotation(self.rotation.kept(token, now=now), effects)
+        if (saving := self._savings.take(ticket)) is None:
             return effects
-        saving = self._savings.take(ticket)
-        if saving is None:
-            return []
         if saving.write is not None:
             outcome = self.kv.committed(saving.write)
             if isinstance(outcome, Save):  # The same write, under another actor.
