@@ -134,7 +134,7 @@ class Process:
                     self._tell(effect)
                 case event:  # what the world does nothing about
                     host.log(type(event).__name__)
-        self._settle()
+        self._settle(self.node.next_wakeup())
 
     def _receive(self, data: bytes, sender: Address) -> None:
         host = self._host
@@ -172,15 +172,15 @@ class Process:
 
     def _tick(self) -> None:
         now = self.now()
-        if self.node.next_wakeup() <= now:
+        deadline = self.node.next_wakeup()
+        if deadline <= now:
             self.carry_out(self.node.tick(now=now))
         else:
-            self._settle()
+            self._settle(deadline)
 
-    def _settle(self) -> None:
+    def _settle(self, deadline: float) -> None:
         """Ask to be woken in time, and let the observers look."""
         world = self._world
-        deadline = self.node.next_wakeup()
         if deadline < self._wakes_by:
             self._wakes_by = deadline
             self._wake_at = world.wake_time(deadline)

@@ -92,9 +92,10 @@ class MemberList:
         self._alive_count += member.liveness is Liveness.ALIVE
         if known is not None:
             self._alive_count -= known.liveness is Liveness.ALIVE
-        if known is None or known.record is not member.record:
-            if known is not None:
-                self._unindex(known)
+        if known is None:
+            self._index(member)
+        elif (known.addresses, known.name) != (member.addresses, member.name):
+            self._unindex(known)
             self._index(member)
         self.reaped.pop(node, None)
         if member.liveness.is_live:
