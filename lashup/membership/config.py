@@ -64,6 +64,9 @@ class MembershipConfig:
             confirms.
         gossip_period: Between two rounds of gossip while there is something to say.
         gossip_spacing: News is gossiped at once, but not more often than this.
+        gossip_burst: Rounds of gossip at that spacing for news that comes bit by bit;
+            what comes after them waits for company.
+        gossip_refill: One more such round is allowed after each of these.
         gossip_nodes: Members that one round of gossip goes to.
         retransmissions: An update is sent ceil(log10(n + 1)) times this.
         join_period: Between two attempts to reach the seeds while alone; each is
@@ -106,6 +109,8 @@ class MembershipConfig:
     suspicion_max_multiplier: int = 6
     gossip_period: float = 0.2
     gossip_spacing: float = 0.02
+    gossip_burst: int = 4
+    gossip_refill: float = 0.1
     gossip_nodes: int = 3
     retransmissions: int = 4
     join_period: float = 0.9
@@ -164,6 +169,7 @@ WAN = MembershipConfig(
     tripwires=0,
     suspicion_multiplier=6,
     gossip_period=0.5,
+    gossip_refill=0.25,
     gossip_nodes=4,
     leave_timeout=5.0,
     reconcile_delay=1.0,
@@ -176,6 +182,7 @@ LOCAL = MembershipConfig(
     suspicion_multiplier=3,
     gossip_period=0.1,
     gossip_spacing=0.01,
+    gossip_refill=0.05,
     join_period=0.3,
     leave_timeout=1.0,
     reconcile_delay=0.15,

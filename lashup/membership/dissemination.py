@@ -36,10 +36,18 @@ class Dissemination:
     def __len__(self) -> int:
         return len(self._level_of)
 
+    @property
+    def unsent(self) -> int:
+        """Updates that no packet has carried yet."""
+        return len(self._levels[0]) if self._levels else 0
+
     def put(self, node: NodeId, update: bytes) -> None:
         """There is news of a member: it replaces what was to be said of it."""
         self.discard(node)
-        self._insert(node, update, 0)
+        if not self._levels:
+            self._levels.append({})
+        self._levels[0][node] = update
+        self._level_of[node] = 0
 
     def discard(self, node: NodeId) -> None:
         """Say nothing more about a member; nothing to say is no error."""
@@ -76,14 +84,11 @@ class Dissemination:
         # The newest goes in last, so that it stays the newest of its new level.
         for node, update, level in reversed(chosen):
             del levels[level][node]
-            if level + 1 < limit:
-                self._insert(node, update, level + 1)
-            else:
+            if level + 1 >= limit:
                 del level_of[node]
+                continue
+            if level + 1 == len(levels):
+                levels.append({})
+            levels[level + 1][node] = update
+            level_of[node] = level + 1
         return [update for _, update, _ in chosen]
-
-    def _insert(self, node: NodeId, update: bytes, level: int) -> None:
-        if level == len(self._levels):
-            self._levels.append({})
-        self._levels[level][node] = update
-        self._level_of[node] = level

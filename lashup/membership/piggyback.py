@@ -29,6 +29,7 @@ from lashup.membership.messages import (
     Message,
     Ping,
 )
+from lashup.membership.pace import Pace
 from lashup.traffic import Traffic
 
 #: Bytes that the list of gossip itself takes beyond an empty one.
@@ -54,7 +55,7 @@ class Piggyback:
         self._config = config
         self._rng = rng
         self._gossip_at = NEVER
-        self._gossiped_at = -NEVER
+        self._pace = Pace(config)
         self._news_gossiped = 0
         self._urgent_gossiped = 0
 
@@ -97,7 +98,7 @@ class Piggyback:
         """Spread news at once, and what is left of it once a gossip period."""
         if self._beliefs.news != self._news_gossiped:
             self._news_gossiped = self._beliefs.news
-            soon = max(now, self._gossiped_at + self._config.gossip_spacing)
+            soon = max(now, self._pace.next_at(waiting=self._beliefs.updates.unsent))
             self._gossip_at = min(self._gossip_at, soon)
         if self._gossip_at > now:
             return []
@@ -109,7 +110,7 @@ class Piggyback:
             for peer in peers
             if self._beliefs.updates
         ]
-        self._gossiped_at = now
+        self._pace.went_out(now=now)
         more = len(self._beliefs.updates) > 0 and len(peers) > 0
         self._gossip_at = now + self._config.gossip_period if more else NEVER
         return sends
