@@ -262,8 +262,10 @@ class Beliefs:
         """Start and stop the clocks that go with a belief."""
         node, config = belief.record.id, self._config
         self._reaping.discard(node)
-        if belief.liveness is not Liveness.SUSPECT:
-            self.suspicions.end(node)
+        if belief.liveness is Liveness.ALIVE:
+            self.suspicions.refute(node, now=now)
+        elif belief.liveness is not Liveness.SUSPECT:
+            self.suspicions.confirmed(node)
         elif belief.accuser is not None:
             rungs = ladder(self.members.live_count, config=config)
             self.suspicions.start(node, belief.accuser, ladder=rungs, now=now)

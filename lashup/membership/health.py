@@ -6,6 +6,9 @@ multiplier.
 
 from __future__ import annotations
 
+#: Helpers that Lifeguard asks: so much a probe counts at most, however many we ask.
+_HELPERS = 3
+
 
 class LocalHealth:
     """A score from 0 (well) up to a limit; period and timeouts grow with it.
@@ -31,11 +34,20 @@ class LocalHealth:
     def probe_failed(self, *, helpers: int, nacks: int) -> None:
         """No ack came. Helpers that said so at least were heard: then it is not us.
 
+        Of many helpers half may be gone themselves, behind the same broken link as
+        the target: whoever hears the other half is well.
+
         Args:
-            helpers: Helpers that were asked.
+            helpers: Helpers that were asked and should be there.
             nacks: Of them, those that said they have no ack either.
         """
-        self._move(helpers - nacks if helpers else 1)
+        silent = helpers - nacks
+        if helpers == 0:
+            self._move(1)
+        elif helpers <= _HELPERS:
+            self._move(silent)
+        elif nacks < silent:
+            self._move(_HELPERS * silent // helpers)
 
     def refuted(self) -> None:
         """Somebody missed our answers."""

@@ -33,21 +33,15 @@ from lashup.membership.beliefs import Beliefs
 from lashup.membership.config import Confirmation, MembershipConfig
 from lashup.membership.member import Member
 from lashup.membership.messages import Letter, Ping, PingRequest
+from lashup.membership.panel import Panel
 from lashup.membership.reachability import Reachabilities
 from lashup.membership.round_trip import RoundTrips
 from lashup.membership.turns import Turns
-from lashup.membership.witnesses import (
-    VainPings,
-    choose_witnesses,
-    witnesses_needed,
-)
 
 #: Probes of the past whose acks are still recognised.
 _REMEMBERED_PROBES = 64
 #: Probes that are open at a time: a whole rack may go at once.
 _OPEN_PROBES = 64
-#: Witnesses that are asked beyond those that are needed: one may be gone as well.
-SPARE_WITNESSES = 2
 #: Witnesses that have not answered are asked again after this share of the time
 #: that they take.
 ASKED_AGAIN = 0.5
@@ -109,14 +103,13 @@ class Prober:
             ("probes", "probes_failed", "probes_indirect", "probes_extra"), 0
         )
         self.statistics["confirmations"] = 0
-        self.vain_pings = VainPings()
         self._beliefs = beliefs
         self._config = config
         self._turns = turns
         self._round_trips = round_trips
         self._reachabilities = reachabilities
         self._next_seq = next_seq
-        self._rng = rng
+        self._panel = Panel(beliefs, config, turns=turns, rng=rng)
         self._open: dict[int, _Probe] = {}
         self._past: dict[int, _Probe] = {}
         #: A member to be probed once more, and when.
@@ -207,9 +200,9 @@ class Prober:
         ):
             self._again = (now + self._config.probe_period / 2, target)
         if probe.helpers:
-            self.vain_pings.in_vain()
+            self._panel.vain_pings.in_vain()
         else:
-            self.vain_pings.answered()
+            self._panel.vain_pings.answered()
         if self._open.pop(seq, None) is not None:
             self._beliefs.health.probe_succeeded()
             self.statistics["probes_indirect"] += sender != target
@@ -230,12 +223,8 @@ class Prober:
         probe.nacks.add(sender)
         if silence > 0:
             probe.silent.add(sender)
-        if probe.needed is None or len(probe.silent) < probe.needed:
-            return
-        if self._beliefs.health.score <= _WELL:
-            self.statistics["confirmations"] += 1
-            self._close(probe)
-            self._beliefs.give_up(probe.target, now=now)
+        if len(probe.nacks) == len(probe.helpers) and self._is_vain(probe):
+            self._give_up(probe, now=now)
 
     def _probe_of(self, node: NodeId) -> _Probe | None:
         return next((p for p in self._open.values() if p.target == node), None)
@@ -243,11 +232,28 @@ class Prober:
     def _close(self, probe: _Probe) -> None:
         del self._open[probe.seq]
         self.statistics["probes_failed"] += 1
-        self._beliefs.health.probe_failed(
-            helpers=len(probe.helpers), nacks=len(probe.nacks)
-        )
+        suspects, nacks = self._beliefs.suspicions, probe.nacks
+        expected = sum(h in nacks or h not in suspects for h in probe.helpers)
+        self._beliefs.health.probe_failed(helpers=expected, nacks=len(nacks))
+
+    def _is_vain(self, probe: _Probe) -> bool:
+        """Whether enough have asked in vain, and we are well enough to hear them."""
+        if probe.needed is None or len(probe.silent) < probe.needed:
+            return False
+        return self._beliefs.health.score <= _WELL
+
+    def _give_up(self, probe: _Probe, *, now: float) -> None:
+        self.statistics["confirmations"] += 1
+        self._close(probe)
+        self._beliefs.give_up(probe.target, now=now)
 
     def _end(self, probe: _Probe, *, now: float) -> None:
+        # Not all witnesses were heard, so it is not this one member that is gone.
+        since = now - self._config.probe_period
+        is_old = self._beliefs.suspicions.is_old(probe.target, since=since)
+        if is_old and self._is_vain(probe):
+            self._give_up(probe, now=now)
+            return
         self._close(probe)
         self._reachabilities.unheard(probe.target, now=now)
         self._beliefs.doubt(probe.target, now=now)
@@ -281,7 +287,8 @@ class Prober:
             probe.ask_at = NEVER
             return []
         if not probe.helpers:
-            probe.helpers = self._choose(probe, target, now=now)
+            chosen, probe.needed = self._panel.choose(target, now=now)
+            probe.helpers = list(chosen)
             if probe.needed is not None:
                 enough = _ENOUGH_TIME * self._config.stall_allowance
                 probe.ends_at = max(probe.ends_at, now + enough)
@@ -295,30 +302,3 @@ class Prober:
             if member is not None and helper not in probe.nacks:
                 letters.append((members.address_of(member), request))
         return letters
-
-    def _choose(self, probe: _Probe, target: Member, *, now: float) -> list[NodeId]:
-        config, members = self._config, self._beliefs.members
-        if config.confirmation is Confirmation.ACTIVE:
-            probe.needed = witnesses_needed(
-                self.vain_pings.share,
-                others=members.live_count - 2,
-                most=config.witnesses - SPARE_WITNESSES,
-            )
-        if probe.needed is None:
-            without = frozenset((target.id,))
-            some = members.sample(
-                config.indirect_probes, without=without, rng=self._rng
-            )
-            return [member.id for member in some]
-        period = self._turns.number(now)
-        return choose_witnesses(
-            max(probe.needed + SPARE_WITNESSES, config.indirect_probes),
-            live=members.live,
-            without=frozenset((target.id, self._beliefs.me.id)),
-            hash_key=config.hash_key,
-            about=(
-                target.id,
-                target.incarnation.to_bytes(8, "big"),
-                period.to_bytes(8, "big", signed=True),
-            ),
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from lashup.machine import NodeId
+from lashup.machine import NEVER, NodeId
 from lashup.membership.config import MembershipConfig
 from lashup.membership.deadlines import Deadlines
 
@@ -75,10 +75,19 @@ class Suspicions:
 
     def __init__(self) -> None:
         self._open: dict[NodeId, _Suspicion] = {}
+        #: When who was last suspected without reason.
+        self._refuted_at: dict[NodeId, float] = {}
         self._deadlines: Deadlines[NodeId] = Deadlines()
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __contains__(self, node: NodeId) -> bool:
+        return node in self._open
+
+    def nodes(self) -> frozenset[NodeId]:
+        """Who is suspected now."""
+        return frozenset(self._open)
 
     def start(
         self, node: NodeId, accuser: NodeId, *, ladder: Ladder, now: float
@@ -98,10 +107,25 @@ class Suspicions:
         self._reschedule(node)
         return True
 
-    def end(self, node: NodeId) -> None:
-        """The suspicion is decided, either way; none is no error."""
-        self._open.pop(node, None)
-        self._deadlines.discard(node)
+    def refute(self, node: NodeId, *, now: float) -> None:
+        """A member is alive; if it was suspected, this was wrong."""
+        if node in self._open:
+            self._refuted_at[node] = now
+            self._close(node)
+
+    def confirmed(self, node: NodeId) -> None:
+        """A member is gone; that it was not suspected is no error."""
+        self._refuted_at.pop(node, None)
+        self._close(node)
+
+    def has_refuted(self, node: NodeId, *, since: float) -> bool:
+        """Whether a suspicion of a member has turned out wrong since a time."""
+        return self._refuted_at.get(node, -NEVER) >= since
+
+    def is_old(self, node: NodeId, *, since: float) -> bool:
+        """Whether a member is suspected, and has not refuted it since a time."""
+        suspicion = self._open.get(node)
+        return suspicion is not None and suspicion.started_at <= since
 
     def accused_by(self, accuser: NodeId) -> list[NodeId]:
         """The suspects whom a member accuses."""
@@ -131,6 +155,10 @@ class Suspicions:
     def take_expired(self, *, now: float) -> list[NodeId]:
         """The suspects whose time is over; they stay suspects until `end`."""
         return list(self._deadlines.take_due(now))
+
+    def _close(self, node: NodeId) -> None:
+        self._open.pop(node, None)
+        self._deadlines.discard(node)
 
     def _reschedule(self, node: NodeId) -> None:
         suspicion = self._open[node]

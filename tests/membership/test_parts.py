@@ -85,6 +85,19 @@ def test_the_least_sent_goes_first_and_the_newest_among_equals():
     assert updates.take(99, limit=9) == [b"4", b"3", b"1", b"2"]
 
 
+def test_what_no_packet_has_carried_is_counted():
+    updates = Dissemination()
+    assert updates.unsent == 0
+
+    updates.put(node_id(1), b"1")
+    updates.put(node_id(2), b"2")
+    assert updates.unsent == 2
+    updates.take(4, limit=9)
+    assert updates.unsent == 1
+    updates.put(node_id(2), b"new")
+    assert updates.unsent == 2
+
+
 def test_later_news_of_a_member_replaces_earlier_news():
     updates = Dissemination()
     updates.put(node_id(1), b"old")
@@ -116,6 +129,20 @@ def test_local_health_is_hurt_by_missing_nacks_not_by_dead_members():
     assert health.score == 4
     health.probe_succeeded()
     assert (health.score, health.multiplier) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("helpers", "nacks", "score"),
+    [(10, 10, 0), (10, 5, 0), (10, 4, 1), (10, 3, 2), (10, 1, 2), (10, 0, 3)],
+)
+def test_of_many_helpers_the_half_is_enough_to_show_that_we_are_heard(
+    helpers, nacks, score
+):
+    health = LocalHealth(limit=8)
+
+    health.probe_failed(helpers=helpers, nacks=nacks)
+
+    assert health.score == score
 
 
 @given(st.lists(st.sampled_from(["good", "bad", "stall"])))

@@ -91,11 +91,15 @@ def test_an_accuser_is_counted_once_and_enough_are_enough():
     assert not suspicions.confirm(node_id(1), node_id(5))
 
 
-def test_a_suspicion_that_ended_never_expires():
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_a_suspicion_that_ended_never_expires(is_alive):
     suspicions = Suspicions()
     suspicions.start(node_id(1), node_id(2), ladder=LADDER, now=100.0)
 
-    suspicions.end(node_id(1))
+    if is_alive:
+        suspicions.refute(node_id(1), now=101.0)
+    else:
+        suspicions.confirmed(node_id(1))
 
     assert suspicions.next_wakeup() == NEVER
     assert suspicions.take_expired(now=1000.0) == []
