@@ -23,7 +23,8 @@ import numpy as np
 
 from lashup.machine import NodeId
 from lashup.membership.config import LAN, MembershipConfig
-from lashup.membership.probe import ASKED_AGAIN, SPARE_WITNESSES
+from lashup.membership.panel import SPARE_WITNESSES
+from lashup.membership.probe import ASKED_AGAIN
 from lashup.membership.round_trip import RoundTrips
 from lashup.membership.suspicion import Ladder, ladder, suspicion_timeout
 from lashup.membership.witnesses import VainPings, witnesses_needed
@@ -55,7 +56,12 @@ def _play(parameters: Detect, rng: np.random.Generator) -> Measured:
         if begun >= first:
             break
         verdict = confirmed_after(
-            parameters.nodes, loss=loss, config=config, delays=delays, rng=rng
+            parameters.nodes,
+            is_doubted=bool(accusations) and begun >= accusations[0],
+            loss=loss,
+            config=config,
+            delays=delays,
+            rng=rng,
         )
         first = min(first, begun + verdict)
         if verdict == np.inf:
@@ -80,6 +86,7 @@ def _play(parameters: Detect, rng: np.random.Generator) -> Measured:
     # suspect there at first, and is asked for once more.
     told[missed] = repaired(
         np.full(int(missed.sum()), first),
+        nodes=parameters.nodes,
         settle=config.reconcile_delay,
         loss=loss,
         delays=delays,
@@ -109,12 +116,16 @@ def questions(*, config: MembershipConfig, rng: np.random.Generator) -> list[flo
 def confirmed_after(
     nodes: int,
     *,
+    is_doubted: bool,
     loss: float,
     config: MembershipConfig,
     delays: Delays,
     rng: np.random.Generator,
 ) -> float:
-    """Seconds from an asker's first ping to its verdict; infinite if there is none."""
+    """Seconds from an asker's first ping to its verdict; infinite if there is none.
+
+    All witnesses must have spoken, or the victim must have been doubted for a period.
+    """
     pings, round_trips = VainPings(), RoundTrips(config)
     for number, in_vain in enumerate(rng.random(_PINGS_BEFORE) < 1 - (1 - loss) ** 2):
         member = NodeId(number.to_bytes(16, "big"))
@@ -136,9 +147,11 @@ def confirmed_after(
     said_at = np.sort(
         ask_at + _testimonies(asked, loss=loss, config=config, delays=delays, rng=rng)
     )
-    at = float(said_at[needed - 1]) if needed <= len(said_at) else np.inf
     ends_at = max(config.probe_period, ask_at + 1.5 * config.stall_allowance)
-    return at if at <= ends_at else np.inf
+    if said_at[-1] <= ends_at:
+        return float(said_at[-1])
+    is_enough = needed <= len(said_at) and said_at[needed - 1] <= ends_at
+    return ends_at if is_doubted and is_enough else np.inf
 
 
 def _testimonies(

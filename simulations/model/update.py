@@ -41,7 +41,12 @@ def _play(parameters: Update, rng: np.random.Generator) -> Measured:
     lacking = np.isinf(at)
     since = np.full(int(lacking.sum()), parameters.disk)
     at[lacking] = repaired(
-        since, settle=parameters.settle, loss=parameters.loss, delays=delays, rng=rng
+        since,
+        nodes=parameters.nodes,
+        settle=parameters.settle,
+        loss=parameters.loss,
+        delays=delays,
+        rng=rng,
     )
     measured = converged(at, name="has all updates")
     copies = sent.copies / parameters.nodes

@@ -26,8 +26,9 @@ from simulations.model.detect import confirmed_after, expiry, questions
 from simulations.model.gossip import gossiped, ridden
 from simulations.model.health import multipliers, probe_failure
 from simulations.model.partition import last_of, throughput
-from simulations.model.repair import repaired
+from simulations.model.repair import repaired, requests
 from simulations.model.trees import children, multicast
+from tests.simulations.test_world import acquainted
 
 DELAYS = Delays("uniform:0.2ms:1ms")
 
@@ -121,7 +122,9 @@ def test_the_victim_is_first_asked_for_when_the_schedule_says():
 
 
 def test_without_loss_witnesses_take_the_stall_that_is_forgiven():
-    found = confirmed_after(100, loss=0.0, config=LAN, delays=DELAYS, rng=rng())
+    found = confirmed_after(
+        100, is_doubted=False, loss=0.0, config=LAN, delays=DELAYS, rng=rng()
+    )
 
     asked_at = LAN.probe_timeout_floor
     assert found == pytest.approx(asked_at + LAN.stall_allowance, abs=0.003)
@@ -129,7 +132,9 @@ def test_without_loss_witnesses_take_the_stall_that_is_forgiven():
 
 def test_where_half_is_lost_witnesses_do_not_suffice():
     verdicts = [
-        confirmed_after(100, loss=0.5, config=LAN, delays=DELAYS, rng=rng(seed))
+        confirmed_after(
+            100, is_doubted=False, loss=0.5, config=LAN, delays=DELAYS, rng=rng(seed)
+        )
         for seed in range(50)
     ]
 
@@ -177,11 +182,39 @@ def test_the_local_health_score_is_that_of_the_machine():
 def test_repair_takes_up_to_a_period_and_the_settling():
     since = np.full(10_000, 1.0)
 
-    at = repaired(since, settle=0.25, loss=0.0, delays=DELAYS, rng=rng())
+    at = repaired(since, nodes=100, settle=0.25, loss=0.0, delays=DELAYS, rng=rng())
 
     assert at.min() >= 1.25
     assert at.max() <= 1.0 + 0.25 + LAN.probe_period + 0.01
-    assert not len(repaired(since[:0], settle=0, loss=0, delays=DELAYS, rng=rng()))
+    assert not len(
+        repaired(since[:0], nodes=9, settle=0, loss=0, delays=DELAYS, rng=rng())
+    )
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.1, 0.2])
+def test_as_many_members_ask_for_witnesses_as_in_the_exact_world(loss):
+    cluster = acquainted(60, loss=loss)
+
+    def received() -> float:
+        key = "membership_received_ping_request"
+        return sum(host.running.statistics()[key] for host in cluster.hosts)
+
+    before = received()
+    cluster.run_for(10.0)
+
+    asked = (received() - before) / 60 / 10.0
+    assert requests(60, loss=loss) == pytest.approx(asked, rel=0.25, abs=0.01)
+
+
+def test_the_more_witnesses_are_asked_for_the_sooner_a_difference_is_heard_of():
+    since = np.zeros(10_000)
+
+    few, many = (
+        repaired(since, nodes=nodes, settle=0.0, loss=0.1, delays=DELAYS, rng=rng())
+        for nodes in (4, 100)
+    )
+
+    assert many.mean() < 0.8 * few.mean()
 
 
 def test_the_last_of_many_beliefs_comes_when_the_greatest_of_many_sums_does():
@@ -190,6 +223,12 @@ def test_the_last_of_many_beliefs_comes_when_the_greatest_of_many_sums_does():
     modelled = last_of(100, 2_000, rng=rng(3))
 
     assert np.median(modelled) == pytest.approx(np.median(sums), rel=0.03)
+
+
+def test_members_are_not_equal_before_all_are_seen():
+    for seed in range(1, 51):
+        found = MODELS["partition"].run({"nodes": 1_000}, seed=seed).metrics
+        assert found[Metric.HEAL_MEMBERS] >= found[Metric.CONVERGE_ALL]
 
 
 @pytest.mark.parametrize("nodes", [1, 20, 1_000, 100_000])
