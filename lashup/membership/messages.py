@@ -252,6 +252,9 @@ class Packet:
     record: NodeRecord | None
 
 
+_NO_GOSSIP = pack(())
+
+
 class Encoding:
     """One payload but for its gossip, which depends on the room that is left.
 
@@ -277,7 +280,8 @@ class Encoding:
 
     def carrying(self, gossip: Sequence[bytes]) -> bytes:
         """The payload with some gossip."""
-        return self._before + pack(gossip) + self._after
+        told = pack(gossip) if gossip else _NO_GOSSIP
+        return self._before + told + self._after
 
 
 def encode_packet(header: Header, gossip: Sequence[bytes], message: Message) -> bytes:

@@ -1,6 +1,7 @@
 """Laws of reading what strangers wrote."""
 
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import example, given
@@ -135,6 +136,28 @@ def test_depth_in_map_values_counts_as_well():
 def test_what_msgpack_has_no_form_for_is_the_callers_error(value):
     with pytest.raises(UsageError):
         readers.pack([value])
+
+
+@given(plain_values, st.sampled_from([object(), 2**70, "\ud800"]))
+def test_what_could_not_be_packed_leaves_nothing_behind(value, bad):
+    expected = readers.pack(value)
+    with pytest.raises(UsageError):
+        readers.pack([b"begun", value, bad])
+
+    assert readers.pack(value) == expected
+
+
+def test_threads_do_not_get_into_each_others_bytes():
+    values = [{number: [number] * 50, "a": (number,) * 9} for number in range(4)]
+    expected = [readers.pack(value) for value in values]
+
+    def differs(number: int) -> bool:
+        return any(
+            readers.pack(values[number]) != expected[number] for _ in range(5_000)
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        assert not any(pool.map(differs, range(4)))
 
 
 @pytest.mark.parametrize("reader", READERS)
