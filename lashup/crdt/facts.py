@@ -31,6 +31,7 @@ from typing import TypeAlias
 from lashup.crdt.branch import EMPTY, Branch
 from lashup.crdt.causal_context import CausalContext, Runs, holds, includes
 from lashup.crdt.dot import Actor, Dot
+from lashup.crdt.key_index import KeyIndex
 
 #: A packed key, and packed steps of a path: bytes, so that equal means identical.
 PackedKey: TypeAlias = bytes
@@ -83,13 +84,14 @@ class Joined:
 class FactSet:
     """The facts and the context of one replica."""
 
-    __slots__ = ("_branches", "_count", "_live", "context")
+    __slots__ = ("_branches", "_count", "_keys", "_live", "context")
 
     def __init__(self) -> None:
         self.context = CausalContext()
         self._count = 0
         self._live: dict[Actor, dict[int, Fact]] = {}
         self._branches: dict[PackedKey, Branch] = {}
+        self._keys = KeyIndex()
 
     def __len__(self) -> int:
         """How many facts are live."""
@@ -122,6 +124,10 @@ class FactSet:
     def keys(self) -> Iterator[PackedKey]:
         """Every key that has a live fact."""
         yield from self._branches
+
+    def keys_beginning(self, elements: bytes, sizes: range) -> Iterator[PackedKey]:
+        """Those of `keys` with some first elements, in order (`KeyIndex.beginning`)."""
+        return self._keys.beginning(elements, sizes)
 
     def as_delta(self) -> Delta:
         """The whole state, for those who have nothing."""
@@ -179,7 +185,10 @@ class FactSet:
     def _put(self, dot: Dot, fact: Fact) -> None:
         self._count += 1
         self._live.setdefault(dot.actor, {})[dot.counter] = fact
-        branch = self._branches.get(fact.key, EMPTY)
+        branch = self._branches.get(fact.key)
+        if branch is None:
+            branch = EMPTY
+            self._keys.add(fact.key)
         self._branches[fact.key] = branch.put(fact.path, dot, fact.payload)
 
     def _drop(self, dot: Dot) -> None:
@@ -193,3 +202,4 @@ class FactSet:
             self._branches[fact.key] = branch
         else:
             del self._branches[fact.key]
+            self._keys.remove(fact.key)

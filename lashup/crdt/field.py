@@ -8,8 +8,11 @@ packed form, so that equal means identical bytes on every host.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TypeAlias
+
+import msgpack
 
 from lashup.errors import MalformedDatagram, UsageError
 from lashup.wire.readers import (
@@ -72,6 +75,21 @@ def _unpack_key_untrusted(packed: bytes) -> Key:
     if pack([_plain(name) for name in names]) != packed:
         raise MalformedDatagram("a key that is not in its one packed form")
     return names
+
+
+def key_name(packed: bytes) -> Key:
+    """The key of a packed form that has been checked."""
+    key: Key = msgpack.unpackb(packed, use_list=False)
+    return key
+
+
+def pack_elements(names: Iterable[Name]) -> bytes:
+    """The packed form of a key's elements without its header: how such keys begin.
+
+    Raises:
+        UsageError: One is not a name.
+    """
+    return b"".join(pack(_plain(name)) for name in names)
 
 
 # The same few keys and steps come all the time, and checking one costs 4 us.

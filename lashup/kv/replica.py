@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lashup.crdt.branch import EMPTY, Branch
+from lashup.crdt.branch import Branch
 from lashup.crdt.facts import Delta
-from lashup.crdt.field import Key, pack_key, unpack_key_untrusted
+from lashup.crdt.field import Key, key_name, pack_key
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW
 from lashup.crdt.map import MapView
 from lashup.crdt.token import Token
@@ -25,7 +25,7 @@ from lashup.kv.anti_entropy import AntiEntropy
 from lashup.kv.confirmation import Confirmations, Have, HaveYou
 from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
 from lashup.kv.limits import Limits
-from lashup.kv.pattern import EVERYTHING, Pattern, check_pattern, matches
+from lashup.kv.pattern import EVERYTHING, Pattern, matching
 from lashup.kv.rider import Rider
 from lashup.kv.rows import Rows
 from lashup.kv.serving import BURST
@@ -171,14 +171,14 @@ class Replica:
         return MapView(self.store.facts.branch(pack_key(key)))
 
     def keys(self, pattern: Pattern = EVERYTHING) -> list[Key]:
-        """The keys that match a pattern and have a value.
+        """The keys that match a pattern and have a value, in order.
+
+        Costs what begins as the pattern does, not the whole table.
 
         Raises:
             UsageError: Not a pattern.
         """
-        check_pattern(pattern)
-        keys = map(unpack_key_untrusted, self.store.facts.keys())
-        return [key for key in keys if matches(pattern, key)]
+        return [key_name(key) for key in matching(pattern, self.store.facts)]
 
     def update(
         self,
@@ -218,10 +218,8 @@ class Replica:
         Raises:
             UsageError: Not a pattern.
         """
-        subscription = Subscription(pattern)
+        subscription = Subscription(pattern, matching(pattern, self.store.facts))
         self._subscriptions[id(subscription)] = subscription
-        for key in self.store.facts.keys():  # noqa: SIM118  # not a dict
-            subscription.offer(key, EMPTY, self.store.facts.branch(key))
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:

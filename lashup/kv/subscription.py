@@ -7,10 +7,11 @@ always ends at the newest value, and nobody waits for it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lashup.crdt.branch import Branch
-from lashup.crdt.field import Key, unpack_key_untrusted
+from lashup.crdt.branch import EMPTY, Branch
+from lashup.crdt.field import Key, key_name
 from lashup.crdt.map import MapView
 from lashup.crdt.reading import reads_the_same
 from lashup.kv.pattern import Pattern, check_pattern, matches
@@ -36,16 +37,18 @@ class Subscription:
 
     Args:
         pattern: The keys of interest.
+        present: Packed keys that match it and have a value, of which it was given
+            nothing yet.
 
     Raises:
         UsageError: Not a pattern.
     """
 
-    def __init__(self, pattern: Pattern) -> None:
+    def __init__(self, pattern: Pattern, present: Iterable[bytes] = ()) -> None:
         check_pattern(pattern)
         self._pattern = pattern
         #: Packed key: what the subscriber was last given.
-        self._pending: dict[bytes, Branch] = {}
+        self._pending = dict.fromkeys(present, EMPTY)
 
     def __len__(self) -> int:
         """How many keys wait to be taken."""
@@ -55,7 +58,7 @@ class Subscription:
         """A key changed from `old` to `new`. True when there is something to take."""
         given = self._pending.get(packed_key)
         if given is None:
-            if not matches(self._pattern, unpack_key_untrusted(packed_key)):
+            if not matches(self._pattern, key_name(packed_key)):
                 return False
             given = self._pending[packed_key] = old
         if not given and not new:
@@ -73,5 +76,5 @@ class Subscription:
         old = self._pending.pop(packed_key)
         if reads_the_same(old, new):
             return None
-        key = unpack_key_untrusted(packed_key)
+        key = key_name(packed_key)
         return KeyChanged(key, MapView(old), MapView(new))

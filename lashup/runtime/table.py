@@ -177,7 +177,11 @@ class Table:
         return self._node.kv.get(key)
 
     def keys(self, pattern: Pattern = EVERYTHING) -> list[Key]:
-        """The keys that have a value and match a pattern, in no special order.
+        """The keys that have a value and match a pattern.
+
+        In an order of their own: those of fewer elements first, then by their packed
+        form. Takes time for the keys that begin as the pattern does up to its first
+        `ANY`, some 0.5 us each, whatever else the table holds.
 
         Raises:
             UsageError: Not a pattern.
