@@ -29,7 +29,7 @@ from lashup.membership.messages import (
     Message,
     Ping,
 )
-from lashup.membership.pace import Pace
+from lashup.membership.pace import FULL, Pace
 from lashup.traffic import Traffic
 
 #: Bytes that the list of gossip itself takes beyond an empty one.
@@ -111,9 +111,17 @@ class Piggyback:
             if self._beliefs.updates
         ]
         self._pace.went_out(now=now)
-        more = len(self._beliefs.updates) > 0 and len(peers) > 0
-        self._gossip_at = now + self._config.gossip_period if more else NEVER
+        self._gossip_at = now + self._until_next_round() if sends else NEVER
         return sends
+
+    def _until_next_round(self) -> float:
+        """Seconds. What waits goes out once in a gossip period, however much it is."""
+        waiting = len(self._beliefs.updates)
+        if not waiting:
+            return NEVER
+        carried = FULL * self._config.gossip_nodes
+        share = min(1.0, carried / waiting)
+        return max(self._config.gossip_spacing, self._config.gossip_period * share)
 
     def _fanout(self) -> int:
         """How many this round goes to: what is urgent should reach all in one go.

@@ -95,6 +95,7 @@ class Reception:
     def hear(self, packet: Packet, sender: Address, *, now: float) -> list[Letter]:
         """Believe what the packet carries, and what its header shows."""
         letters: list[Letter] = []
+        was_down = self._is(packet.header.sender, Liveness.DOWN)
         for encoded, belief in packet.gossip:
             self.seen[encoded] = None
             letters += self._believe(belief, sender, now=now)
@@ -104,6 +105,8 @@ class Reception:
             introduced = Belief(packet.record, Liveness.ALIVE)
             letters += self._believe(introduced, sender, now=now)
             self._beliefs.met(packet.record.id, sender, now=now)
+        if was_down and self._is(packet.header.sender, Liveness.ALIVE):
+            letters += self._welcome_back(packet.header.sender, now=now)
         return letters + self._meet(packet.header, sender, now=now)
 
     def respond(self, packet: Packet, sender: Address, *, now: float) -> list[Letter]:
@@ -132,6 +135,15 @@ class Reception:
             case _:
                 pass  # Gossip, a walk's question, or what is meant for another node.
         return []
+
+    def _is(self, node: NodeId, liveness: Liveness) -> bool:
+        member = self._beliefs.members.get(node)
+        return member is not None and member.liveness is liveness
+
+    def _welcome_back(self, node: NodeId, *, now: float) -> list[Letter]:
+        """A member that was down speaks to us: perhaps a whole side is back with it."""
+        self._reconciliation.came_back(node)
+        return self._prober.examine(node, now=now)
 
     def _believe(self, belief: Belief, sender: Address, *, now: float) -> list[Letter]:
         match self._beliefs.believe(belief, now=now):

@@ -91,6 +91,8 @@ class Reconciliation:
         self._rest_until = -NEVER
         self._news_at_rest = 0
         self._has_walked = False
+        #: Members that were down and have spoken to us since the last walk.
+        self._back: set[NodeId] = set()
 
     def next_wakeup(self) -> float:
         """When `tick` has something to do."""
@@ -98,6 +100,10 @@ class Reconciliation:
         if visit is None:
             return self._start_at
         return min(visit.walk.next_wakeup(), visit.exchange_at, visit.repeat_at)
+
+    def came_back(self, peer: NodeId) -> None:
+        """A member was down, and is not: its next ack is not left to gossip."""
+        self._back.add(peer)
 
     def compare(
         self, table_hash: int, *, peer: NodeId, address: Address, now: float
@@ -115,7 +121,7 @@ class Reconciliation:
         self._peer = (peer, address)
         self._peer_hash = table_hash
         self._start_at = max(now, self._rest_until)
-        if self._has_walked:
+        if self._has_walked and peer not in self._back:
             # Where gossip is on its way it is left to it, but not for ever.
             quiet_at = self._beliefs.news_at + self._config.reconcile_delay
             patience = self._waiting_since + self._config.probe_period
@@ -242,6 +248,7 @@ class Reconciliation:
         )
         self._waiting_since = NEVER
         self._has_walked = True
+        self._back.clear()
 
     def _asks(self, visit: _Visit, *, now: float) -> list[Letter]:
         return [(visit.address, Ask(body)) for body in visit.walk.asks(now=now)]

@@ -2,8 +2,8 @@
 
 1.  Each side tries the other's members, `heal_rate` a second; the first that answers
     is the first contact.
-2.  Two tables that differ are left alone for `reconcile_delay`, then walked. Each
-    side hears of whom it is accused, and gossips that.
+2.  Who has come back is asked at once, and the two tables are walked. Each side
+    hears of whom it is accused, and gossips that.
 3.  Every member, once it hears of its own, refutes; that has to reach all nodes.
 
 From then on it is a matter of gossip's throughput: as long as there is news, a node
@@ -29,8 +29,9 @@ from simulations.model.experiment import Assumed, Model, Times, converged
 #: A belief of a member without tags, with its framing, in bytes; and what a packet
 #: has besides.
 _BELIEF, _HEADER = 62, 80
-#: Questions and answers of the first walk: sums, lists, beliefs.
-_ROUND_TRIPS = 4
+#: The first contact (the ping that finds it, the refutation, the ping that compares);
+#: then questions and answers of the walk: sums, lists, beliefs.
+_ROUND_TRIPS = 3 + 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ def _play(parameters: Partition, rng: np.random.Generator) -> Measured:
     nodes, arrives = parameters.nodes, 1 - parameters.loss
     delays = Delays(parameters.latency)
     contact = rng.exponential(1 / (2 * LAN.heal_rate * arrives))
-    walk = LAN.reconcile_delay + _ROUND_TRIPS * 2 * delays.mean / arrives
+    walk = _ROUND_TRIPS * 2 * delays.mean / arrives
     # Until everybody has news: each tells so many others a spacing.
     ramp = np.log(nodes) / np.log(1 + LAN.gossip_nodes) * LAN.gossip_spacing
     began = float(contact + walk + ramp)

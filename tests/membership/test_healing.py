@@ -24,6 +24,36 @@ def test_a_partition_heals_though_both_sides_declared_the_other_down(size, seed)
     world.converge(within=2.0)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_many_members_are_equal_again_in_little_more_than_a_second(seed):
+    world, swims = cluster(80, seed=seed)
+    world.divide(swims[:40], swims[40:])
+    world.run(60.0)
+
+    world.heal()
+
+    assert world.converge(within=2.0) < 1.4
+
+
+def test_the_first_word_of_one_that_was_down_has_both_tables_compared_at_once():
+    world, swims = cluster(20, seed=1)
+    ones, others = swims[:10], swims[10:]
+    world.divide(ones, others)
+    world.run(60.0)
+
+    world.heal()
+    met = world.run_until(
+        lambda: any(seen(a, b.me.id) is Liveness.ALIVE for a in ones for b in others),
+        within=5.0,
+    )
+    most = world.run_until(
+        lambda: any(len(swim.alive()) == 20 for swim in swims), within=5.0
+    )
+
+    assert met < 1.0
+    assert most < 0.1
+
+
 def test_a_partition_of_three_parts_heals():
     world, swims = cluster(15, seed=1)
     parts = [swims[:5], swims[5:10], swims[10:]]

@@ -1,0 +1,42 @@
+"""When rounds of gossip go out."""
+
+import random
+
+import pytest
+
+from lashup.machine import NEVER
+from lashup.membership import LAN, Liveness
+from lashup.membership.beliefs import Beliefs
+from lashup.membership.member import Belief
+from lashup.membership.piggyback import Piggyback
+from tests.membership.vocabulary import node_id, record
+
+
+def gossiping(*, peers: int, updates: int) -> Piggyback:
+    """One that has told what it knew at first, and has other updates to spread."""
+    beliefs = Beliefs(record(0), LAN, now=0.0)
+    for number in range(1, peers + 1):
+        beliefs.believe(Belief(record(number), Liveness.ALIVE), now=0.0)
+        beliefs.updates.discard(node_id(number))
+    for number in range(updates):
+        beliefs.updates.put(node_id(1_000 + number), bytes(60))
+    return Piggyback(beliefs, LAN, rng=random.Random(1))
+
+
+@pytest.mark.parametrize(
+    ("updates", "pause"), [(0, 0.2), (40, 0.2), (96, 0.1), (240, 0.04), (5_000, 0.02)]
+)
+def test_what_waits_goes_out_once_a_gossip_period_however_much_it_is(updates, pause):
+    piggyback = gossiping(peers=50, updates=updates)
+
+    sends = piggyback.gossip(now=1.0)
+
+    assert len(sends) == LAN.gossip_nodes
+    assert piggyback.next_wakeup() == pytest.approx(1.0 + pause, rel=0.05)
+
+
+def test_with_nobody_to_tell_there_are_no_rounds():
+    piggyback = gossiping(peers=0, updates=3)
+
+    assert piggyback.gossip(now=1.0) == []
+    assert piggyback.next_wakeup() == NEVER
