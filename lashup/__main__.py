@@ -69,12 +69,15 @@ def _show(source: Path) -> None:
 
 
 def _dump(directory: Path, file: Path) -> None:
-    state = _state(directory)
+    facts = FactSet()
+    facts.join(_state(directory))
     cluster = cluster_of(directory / DATABASE)
+    with facts.cut() as state:
+        state.take_all()
     dump = encode_dump(state, cluster=cluster, wall=time.time())
     with file.open("xb") as opened:  # never over a backup that is there
         opened.write(dump)
-    sys.stdout.write(f"{file}: {len(state.facts)} facts, {len(dump)} bytes\n")
+    sys.stdout.write(f"{file}: {len(facts)} facts, {len(dump)} bytes\n")
 
 
 def _load(directory: Path, file: Path) -> None:

@@ -49,7 +49,9 @@ def _dump(count: int) -> bytes:
             agent.field = f"44.{line}.{number >> 8}.{number & 255}/12"
             facts |= agent.write().facts
     table.join(Delta(dict(islice(facts.items(), count)), CausalContext(facts)))
-    return encode_dump(table.as_delta(), cluster="lashup", wall=WALL)
+    with table.cut() as state:
+        state.take_all()
+    return encode_dump(state, cluster="lashup", wall=WALL)
 
 
 ROW = Row(

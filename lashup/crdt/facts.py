@@ -25,11 +25,13 @@ arXiv:1603.01529, section 7.3 (causal CRDTs).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from lashup.crdt.branch import EMPTY, Branch
 from lashup.crdt.causal_context import CausalContext, Runs, holds, includes
+from lashup.crdt.cut import Cut
 from lashup.crdt.dot import Actor, Dot
 from lashup.crdt.key_index import KeyIndex
 
@@ -84,7 +86,7 @@ class Joined:
 class FactSet:
     """The facts and the context of one replica."""
 
-    __slots__ = ("_branches", "_count", "_keys", "_live", "context")
+    __slots__ = ("_branches", "_count", "_cuts", "_keys", "_live", "context")
 
     def __init__(self) -> None:
         self.context = CausalContext()
@@ -92,6 +94,8 @@ class FactSet:
         self._live: dict[Actor, dict[int, Fact]] = {}
         self._branches: dict[PackedKey, Branch] = {}
         self._keys = KeyIndex()
+        #: Those that are being taken.
+        self._cuts: list[Cut] = []
 
     def __len__(self) -> int:
         """How many facts are live."""
@@ -133,6 +137,16 @@ class FactSet:
         """The whole state, for those who have nothing."""
         # Not dict(self): having `keys`, that would be taken for a mapping.
         return Delta(dict(iter(self)), self.context.copy())
+
+    @contextmanager
+    def cut(self) -> Iterator[Cut]:
+        """The state of this moment, to be taken within, while the table goes on."""
+        cut = Cut(self._live, self.context)
+        self._cuts.append(cut)
+        try:
+            yield cut
+        finally:
+            self._cuts.remove(cut)
 
     def join(self, delta: Delta) -> Joined:
         """Apply a delta. Twice is as good as once."""
@@ -195,6 +209,8 @@ class FactSet:
         live = self._live[dot.actor]
         fact = live.pop(dot.counter)
         self._count -= 1
+        for cut in self._cuts:
+            cut.hand_over(dot, fact)
         if not live:
             del self._live[dot.actor]
         branch = self._branches[fact.key].drop(fact.path, dot)

@@ -13,12 +13,15 @@ no change, what was removed since stays removed, and newer writes stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from heapq import merge
 from itertools import islice
+from typing import TypeVar
 
-from lashup.crdt.causal_context import CausalContext, without
+from lashup.crdt.causal_context import CausalContext, Runs, without
+from lashup.crdt.cut import Cut
 from lashup.crdt.dot import Actor, Dot
 from lashup.crdt.facts import Delta, Fact
 from lashup.errors import MalformedDatagram
@@ -37,6 +40,10 @@ VERSION = 1
 #: Facts of one delta, and actors of one that only says what is gone.
 _TOGETHER = 256
 _CHECKSUM_SIZE = 16
+#: Some milliseconds' worth.
+_SORTED_AT_ONCE = 4_096
+
+ValueT = TypeVar("ValueT", Actor, int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +63,24 @@ class Dump:
     deltas: tuple[Delta, ...]
 
 
-def encode_dump(state: Delta, *, cluster: str, wall: float) -> bytes:
-    """A whole state as a dump.
+def encode_dump(state: Cut, *, cluster: str, wall: float) -> bytes:
+    """A whole state as a dump. Equal states give equal dumps.
+
+    Made to run in a thread: whatever takes long in it lets other threads run.
 
     Args:
-        state: All facts, and the context.
+        state: All of it taken.
         cluster: The label.
         wall: Seconds since 1970, now.
     """
-    deltas = [encode_delta(delta) for delta in _pieces(state)]
+    count = 0
+    deltas = []
+    for delta in _pieces(state):
+        count += len(delta.facts)
+        deltas.append(encode_delta(delta))
     made = int(wall * 1000)
     checksum = _checksum(deltas)
-    return pack([FORMAT, VERSION, cluster, made, len(state.facts), deltas, checksum])
+    return pack([FORMAT, VERSION, cluster, made, count, deltas, checksum])
 
 
 def decode_dump_untrusted(data: bytes) -> Dump:
@@ -94,31 +107,38 @@ def decode_dump_untrusted(data: bytes) -> Dump:
     return Dump(label, natural_untrusted(made) / 1000, facts, deltas)
 
 
-def _pieces(state: Delta) -> Iterator[Delta]:
+def _pieces(state: Cut) -> Iterator[Delta]:
     """A state as deltas that each stand alone: none covers what another one brings."""
-    facts = iter(sorted(state.facts.items(), key=_dot_of))
-    while together := dict(islice(facts, _TOGETHER)):
-        yield Delta(together, CausalContext(together))
-    gone = iter(_gone(state))
-    while some := list(islice(gone, _TOGETHER)):
+    facts: dict[Dot, Fact] = {}
+    gone: list[tuple[Actor, Runs]] = []
+    for actor in _in_order([actor for actor, _ in state.context.items()]):
+        live = state.live(actor)
+        counters = list(_in_order(live))
+        for counter in counters:
+            facts[Dot(actor, counter)] = live[counter]
+            if len(facts) == _TOGETHER:
+                yield Delta(facts, CausalContext(facts))
+                facts = {}
+        left = without(state.context.runs(actor), counters)
+        if left:
+            gone.append((actor, left))
+    if facts:
+        yield Delta(facts, CausalContext(facts))
+    while gone:
+        some, gone = gone[:_TOGETHER], gone[_TOGETHER:]
         context = CausalContext()
         for actor, runs in some:
             context.add_runs(actor, runs)
         yield Delta({}, context)
 
 
-def _gone(state: Delta) -> Iterator[tuple[Actor, tuple[tuple[int, int], ...]]]:
-    live: dict[Actor, list[int]] = {}
-    for actor, counter in sorted(state.facts):
-        live.setdefault(actor, []).append(counter)
-    for actor, runs in state.context.items():
-        left = without(runs, live.get(actor, ()))
-        if left:
-            yield actor, left
-
-
-def _dot_of(entry: tuple[Dot, Fact]) -> Dot:
-    return entry[0]
+def _in_order(values: Collection[ValueT]) -> Iterable[ValueT]:
+    """Sorted, but many not at one go: no other thread could run meanwhile."""
+    if len(values) <= _SORTED_AT_ONCE:
+        return sorted(values)
+    left = iter(values)
+    parts = iter(lambda: list(islice(left, _SORTED_AT_ONCE)), [])
+    return merge(*map(sorted, parts))
 
 
 def _checksum(deltas: Iterable[bytes]) -> bytes:

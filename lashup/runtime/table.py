@@ -21,6 +21,9 @@ from lashup.kv.pattern import EVERYTHING, Pattern
 from lashup.kv.subscription import KeyChanged, Subscription
 from lashup.node import Node
 
+#: Facts of a dump that are taken before others get their turn: some milliseconds.
+_TAKEN_AT_ONCE = 4_096
+
 
 class Changes:
     """One subscriber's changes. Iterate it; it ends when the node does."""
@@ -127,11 +130,16 @@ class Table:
         return self.get(key)
 
     async def dump(self) -> bytes:
-        """The whole table as it is now, in the dump format (`lashup.kv.dump`)."""
-        state = self._node.kv.store.facts.as_delta()
+        """The whole table as it is now, in the dump format (`lashup.kv.dump`).
+
+        As it is at the call, whatever is written until it returns. The node goes on
+        meanwhile: a large table takes seconds.
+        """
         wall = anyio.current_time() + self._node.wall_offset
         cluster = self._node.cluster
-        # In a thread: a large table takes seconds, and the node must go on.
+        with self._node.kv.store.facts.cut() as state:
+            while not state.take(_TAKEN_AT_ONCE):
+                await anyio.lowlevel.checkpoint()
         return await anyio.to_thread.run_sync(
             lambda: encode_dump(state, cluster=cluster, wall=wall)
         )

@@ -26,7 +26,12 @@ from lashup import (
     open_node,
     register,
 )
+from lashup.crdt import Actor, CausalContext, Delta, Dot, Fact, FactSet, MapView
+from lashup.crdt.field import Type, pack_key, pack_step
+from lashup.kv.dump import decode_dump_untrusted, encode_dump
 from lashup.kv.limits import Limits
+from lashup.runtime.table import Table
+from tests.vocabulary import Site
 
 KEY = bytes(range(32))
 WEB = ("services", "web")
@@ -213,6 +218,56 @@ def test_a_dump_moves_a_table_to_a_new_cluster_of_that_name_and_on_its_disk(
             assert b.kv.get(("k", 299)).plain() == {"n": 299}
 
     run(backend, main)
+
+
+def test_a_dump_holds_one_moment_and_the_writes_go_on_meanwhile(backend: str) -> None:
+    async def main() -> None:
+        async with open_node(config("a")) as a, anyio.create_task_group() as tasks:
+            await a.kv.load(_dump_of_many_actors())
+            seen: list[list[int]] = []
+
+            async def write() -> None:
+                for n in range(1, 1_000):
+                    for key in range(3):
+                        await a.kv.update(("k", key), register("n").assign(n))
+
+            tasks.start_soon(write)
+            for _ in range(5):
+                before = _counts(a.kv)
+                dump = await a.kv.dump()
+                assert _counts(a.kv) > before  # nobody was held up
+                with_it = Site(0)
+                with_it.hear(*decode_dump_untrusted(dump).deltas)
+                seen.append([_count(with_it.view(("k", key))) for key in range(3)])
+                assert seen[-1] >= before
+            tasks.cancel_scope.cancel()
+        # One after the other is written, so no other picture ever was.
+        for one, two, three in seen:
+            assert one >= two >= three >= one - 1
+
+    run(backend, main)
+
+
+def _counts(kv: Table) -> list[int]:
+    return [_count(kv.get(("k", key))) for key in range(3)]
+
+
+def _count(view: MapView) -> int:
+    count = view.register("n")
+    return count if isinstance(count, int) else 0
+
+
+def _dump_of_many_actors() -> bytes:
+    """More than a dump takes at one go."""
+    facts = FactSet()
+    path = (pack_step("r", Type.REGISTER),)
+    for number in range(10_000):
+        dot = Dot(Actor(number.to_bytes(8, "big")), 1)
+        fact = Fact(pack_key(("others", number % 100)), path, b"\x92\x01\x01")
+        facts.join(Delta({dot: fact}, CausalContext([dot])))
+    with facts.cut() as state:
+        state.take_all()
+    return encode_dump(state, cluster="tests", wall=0.0)
 
 
 def test_a_dump_that_is_none_or_of_another_cluster_changes_nothing(
