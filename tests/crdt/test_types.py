@@ -153,6 +153,20 @@ def test_a_field_removed_twice_or_never_there_is_no_change():
     assert not len(delta.context)
 
 
+def test_removing_what_is_not_there_spares_the_rest_of_the_update():
+    site = Site(0)
+
+    site.write(
+        ROOT.register("before").assign(1),
+        ROOT.register("absent").remove(),
+        ROOT.add_wins_set("s").discard("nobody"),
+        ROOT.map_field("m").remove(),
+        ROOT.register("after").assign(2),
+    )
+
+    assert site.view().plain() == {"before": 1, "after": 2}
+
+
 # --- together
 
 

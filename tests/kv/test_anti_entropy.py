@@ -16,7 +16,7 @@ from lashup.kv.delta_codec import encode_delta
 from lashup.kv.messages import Answer, Ask, Part, Request, decode_untrusted, encode
 from lashup.kv.serving import EVERYTHING
 from lashup.wire.readers import pack
-from tests.kv.vocabulary import WALL, Network, Peer, are_equal
+from tests.kv.vocabulary import WALL, Network, Peer, are_equal, empty_tables
 from tests.vocabulary import Site
 
 ROOT = MapField()
@@ -107,6 +107,19 @@ def test_a_fresh_node_gets_everything_through_a_bad_network(loss):
     longest = max(map(len, network.carried))
     assert longest <= 1_400
     assert fresh.replica.anti_entropy.is_synchronised
+
+
+def test_who_lost_its_disk_gets_everything_again_at_its_old_address():
+    one, two, network = _pair(100, random.Random(1))
+    one.publish(ROOT.register("r").assign(1))
+    assert network.run(until=lambda: are_equal(one, two), seconds=10)
+
+    two.disk = empty_tables()
+    two.start()
+    assert not len(two.store.facts)
+
+    assert network.run(until=lambda: are_equal(one, two), seconds=5)
+    assert len(two.store.facts) == 101
 
 
 def test_dead_runs_alone_come_through_a_bad_network():

@@ -107,6 +107,18 @@ def test_keys_that_come_and_go_do_not_pile_up_with_one_who_never_takes():
     assert _taken(peer, subscription) == [(("stays",), {}, {"r": 1})]
 
 
+def test_each_of_several_subscriptions_is_told_at_its_own_pace():
+    peer = Peer(0)
+    quick, slow = peer.replica.subscribe(("a",)), peer.replica.subscribe((...,))
+
+    _set(peer, ("a",), 1)
+    assert _taken(peer, quick) == [(("a",), {}, {"r": 1})]
+    _set(peer, ("a",), 2)
+
+    assert _taken(peer, quick) == [(("a",), {"r": 1}, {"r": 2})]
+    assert _taken(peer, slow) == [(("a",), {}, {"r": 2})]
+
+
 def test_a_key_that_was_given_and_went_is_told_once():
     peer = Peer(0)
     _set(peer, ("a",), 1)
