@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 
 from lashup.crdt import Delta, Dot, Fact, Key, MapView
@@ -28,6 +28,7 @@ from lashup.kv.replica import (
 from lashup.kv.rows import CONTEXT_TABLE, FACT_TABLE, Rows
 from lashup.kv.store import Store, Write
 from lashup.machine import Address, Send
+from lashup.wire.fragments import Reassembly, split
 from tests.vocabulary import KEY, facts_in
 
 HASH_KEY = b"tests"
@@ -174,11 +175,55 @@ class Peer:
         return outgoing
 
 
+class Datagrams:
+    """Cuts messages that are long, and joins them at each receiver, as nodes do.
+
+    Args:
+        budget: Bytes of the longest datagram.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._number = 0
+        self._joining: defaultdict[Address, Reassembly] = defaultdict(Reassembly)
+
+    def cut(self, message: Message) -> list[Message]:
+        to, sender, data = message
+        if len(data) < self._budget:
+            return [(to, sender, b"w" + data)]
+        self._number += 1
+        fragments = split(self._number, data, self._budget - 1)
+        return [(to, sender, b"f" + fragment) for fragment in fragments]
+
+    def join(self, at: Address, datagram: Message, *, now: float) -> Message | None:
+        """The message that is whole with this datagram, None when none is."""
+        to, sender, data = datagram
+        kind, payload = data[:1], data[1:]
+        if kind == b"w":
+            return to, sender, payload
+        joining = self._joining[at]
+        whole = joining.receive_untrusted(payload, repr(sender).encode(), now=now)
+        return None if whole is None else (to, sender, whole)
+
+    def forget(self, at: Address) -> None:
+        """A receiver crashed."""
+        self._joining.pop(at, None)
+
+    def count(self, name: str) -> int:
+        """A number of `Reassembly.statistics`, of all receivers together."""
+        return sum(one.statistics()[name] for one in self._joining.values())
+
+
 class Network:
     """Carries messages in virtual time: loses, repeats and reorders them."""
 
     def __init__(
-        self, *peers: Peer, rng: random.Random, loss: float = 0.0, repeat: float = 0.0
+        self,
+        *peers: Peer,
+        rng: random.Random,
+        loss: float = 0.0,
+        repeat: float = 0.0,
+        budget: int = 1 << 20,
     ) -> None:
         self.peers = {peer.address: peer for peer in peers}
         self.now = 0.0
@@ -188,6 +233,7 @@ class Network:
         self._loss = loss
         self._repeat = repeat
         self._number = 0
+        self.datagrams = Datagrams(budget)
         self._underway: list[tuple[float, int, Address, Message]] = []
 
     def run(self, *, until: Callable[[], bool], seconds: float) -> bool:
@@ -210,8 +256,10 @@ class Network:
                     if other is not peer and self._rng.random() >= self._loss:
                         peer.hear_digest_of(other, now=self.now)
             while self._underway and self._underway[0][0] <= self.now:
-                _, _, to, message = heapq.heappop(self._underway)
-                self.peers[to].hear(message, now=self.now)
+                _, _, to, datagram = heapq.heappop(self._underway)
+                message = self.datagrams.join(to, datagram, now=self.now)
+                if message is not None:
+                    self.peers[to].hear(message, now=self.now)
             for peer in self.peers.values():
                 peer.tick(now=self.now)
                 peer.sync_disk()
@@ -226,15 +274,16 @@ class Network:
                 self.bytes += len(message[2])
                 for to in self.peers if message[0] is None else [message[0]]:
                     if to != peer.address:
-                        self._send(to, message)
+                        for datagram in self.datagrams.cut(message):
+                            self._send(to, datagram)
 
-    def _send(self, to: Address, message: Message) -> None:
+    def _send(self, to: Address, datagram: Message) -> None:
         copies = 2 if self._rng.random() < self._repeat else 1
         for _ in range(copies):
             if self._rng.random() >= self._loss:
                 self._number += 1
                 at = self.now + self._rng.uniform(0.0005, 0.005)
-                heapq.heappush(self._underway, (at, self._number, to, message))
+                heapq.heappush(self._underway, (at, self._number, to, datagram))
 
 
 def are_equal(*peers: Peer) -> bool:
