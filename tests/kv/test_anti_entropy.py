@@ -51,25 +51,27 @@ def test_one_difference_among_10000_actors_costs_little():
 
     assert network.run(until=lambda: are_equal(one, two), seconds=10)
 
-    assert network.bytes <= 4_096
+    # Two asks with their answers, a request and a part: 1,434 bytes when this was
+    # written. The benchmark has the goal: 4 KiB.
+    assert network.bytes <= 1_600
     asks = [m for m in map(decode_untrusted, network.carried) if isinstance(m, Ask)]
     assert len(asks) <= 3
 
 
 def test_a_hundred_differences_cost_in_proportion():
     one, two, network = _pair(10_000, random.Random(1))
-    delta_bytes = 0
-    for n in range(100):
-        peer = (one, two)[n % 2]
-        before = peer.store.facts.as_delta().context.copy()
-        _actors(peer, 1, start=10_000 + n)
-        delta_bytes += 60
-        assert before != peer.store.facts.context
+    own = 0
+    for n in range(10_000, 10_100):
+        _actors((one, two)[n % 2], 1, start=n)
+        own += len(encode_delta(_written_by_many(1, n)))
+    assert len(one.store.facts) == len(two.store.facts) == 10_050
 
     assert network.run(until=lambda: are_equal(one, two), seconds=10)
 
-    # Sums of every middle range that differs, both ways: 1 KiB each.
-    assert network.bytes <= 2 * 100 * 1_100 + 2 * delta_bytes
+    # 23,288 bytes when this was written. Facts of 45 bytes cost less than the sums
+    # that find them; those of the benchmark are lines, and its goal 8 KiB beside them.
+    assert own == 4_500
+    assert network.bytes <= 2 * own + 16 * 1_024
 
 
 def test_who_has_more_asks_nothing_of_who_has_nothing_of_it():

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lashup.crdt import CausalContext, Delta, Dot, Fact, FactSet
+from lashup.crdt import Actor, CausalContext, Delta, Dot, Fact, FactSet
+from lashup.crdt.dot import COUNTER_LIMIT
 from lashup.crdt.field import Type, pack_step
+from lashup.errors import MalformedDatagram
+from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
 from lashup.kv.digest import Digest
 from lashup.kv.store import Store
 from tests.kv.vocabulary import HASH_KEY, WALL, digest_from_scratch
 from tests.strategies import histories
 
 STEP = pack_step("x", Type.SET)
+PLACES = [
+    "key",
+    "path",
+    "payload",
+    "dot's actor",
+    "dot's counter",
+    "context's actor",
+    "context's counter",
+]
 
 
 def _store(*deltas: Delta) -> Store:
@@ -47,37 +59,79 @@ def test_the_root_depends_on_the_state_and_not_on_the_way_there(history):
 
 
 @given(histories(), st.data())
-def test_one_flipped_bit_in_one_fact_changes_the_root(history, data):
+@settings(max_examples=300)
+def test_one_flipped_bit_anywhere_changes_the_root(history, data):
     store = _store(*history.deltas)
-    live = dict(iter(store.facts))
-    if not live:
-        return
+    live, context = dict(iter(store.facts)), store.facts.context.copy()
+    assume(live)
     dot = data.draw(st.sampled_from(sorted(live)))
     fact = live[dot]
-    where = data.draw(st.sampled_from(["key", "path", "payload", "dot", "context"]))
-    context = store.facts.context.copy()
 
     def flipped(some: bytes) -> bytes:
         at = data.draw(st.integers(0, 8 * len(some) - 1))
-        return bytes(
-            byte ^ (1 << at % 8 if n == at // 8 else 0) for n, byte in enumerate(some)
-        )
+        return (int.from_bytes(some, "big") ^ 1 << at).to_bytes(len(some), "big")
 
-    match where:
+    def flipped_counter(counter: int) -> int:
+        other = int.from_bytes(flipped(counter.to_bytes(8, "big")), "big")
+        assume(0 < other < COUNTER_LIMIT)
+        return other
+
+    match data.draw(st.sampled_from(PLACES)):
         case "key":
             live[dot] = Fact(flipped(fact.key), fact.path, fact.payload)
         case "path":
-            live[dot] = Fact(fact.key, (flipped(fact.path[0]),), fact.payload)
+            steps = list(fact.path)
+            depth = data.draw(st.integers(0, len(steps) - 1))
+            steps[depth] = flipped(steps[depth])
+            live[dot] = Fact(fact.key, tuple(steps), fact.payload)
         case "payload":
-            live[dot] = Fact(fact.key, fact.path, flipped(fact.payload or b"\0"))
-        case "dot":
-            del live[dot]
-            live[Dot(dot.actor, dot.counter + 1_000)] = fact
-            context.add_run(dot.actor, dot.counter + 1_000, dot.counter + 1_000)
-        case _:
-            context.add_run(dot.actor, dot.counter + 1_000, dot.counter + 1_000)
+            assume(fact.payload)
+            live[dot] = Fact(fact.key, fact.path, flipped(fact.payload))
+        case "dot's actor":
+            other = Dot(Actor(flipped(dot.actor)), dot.counter)
+            assume(other not in live)
+            live[other] = live.pop(dot)
+            context.add_run(*other, other.counter)
+        case "dot's counter":
+            other = Dot(dot.actor, flipped_counter(dot.counter))
+            assume(other not in live)
+            live[other] = live.pop(dot)
+            context.add_run(*other, other.counter)
+        case "context's actor":
+            context = CausalContext()
+            for actor, runs in store.facts.context.items():
+                is_it = actor == dot.actor
+                context.add_runs(Actor(flipped(actor)) if is_it else actor, runs)
+        case "context's counter":
+            context = CausalContext()
+            for actor, runs in store.facts.context.items():
+                bounds = [bound for run in runs for bound in run]
+                if actor == dot.actor:
+                    at = data.draw(st.integers(0, len(bounds) - 1))
+                    bounds[at] = flipped_counter(bounds[at])
+                assume(bounds == sorted(bounds))
+                for first, last in zip(bounds[::2], bounds[1::2], strict=True):
+                    context.add_run(actor, first, last)
+            assume(context != store.facts.context)
 
     assert _root(live, context) != store.digest.root
+
+
+@given(histories(), st.data())
+@settings(max_examples=300)
+def test_a_state_that_came_with_a_flipped_bit_is_noticed_or_the_same(history, data):
+    store = _store(*history.deltas)
+    assume(len(store.facts.context))
+    encoded = bytearray(encode_delta(store.facts.as_delta()))
+    at = data.draw(st.integers(0, 8 * len(encoded) - 1))
+    encoded[at // 8] ^= 1 << at % 8
+
+    try:
+        other = _store(decode_delta_untrusted(bytes(encoded)))
+    except MalformedDatagram:
+        return
+
+    assert (other.digest.root == store.digest.root) == (other.facts == store.facts)
 
 
 def test_a_fact_that_is_gone_is_not_a_fact_that_was_never_there():
