@@ -69,7 +69,8 @@ def test_one_flipped_bit_anywhere_changes_the_root(history, data):
 
     def flipped(some: bytes) -> bytes:
         at = data.draw(st.integers(0, 8 * len(some) - 1))
-        return (int.from_bytes(some, "big") ^ 1 << at).to_bytes(len(some), "big")
+        number = int.from_bytes(some, "big") ^ int(1 << at)
+        return number.to_bytes(len(some), "big")
 
     def flipped_counter(counter: int) -> int:
         other = int.from_bytes(flipped(counter.to_bytes(8, "big")), "big")
