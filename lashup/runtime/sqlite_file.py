@@ -18,6 +18,7 @@ from pathlib import Path
 
 from lashup.errors import StorageError, StorageFull
 from lashup.runtime.storage import TABLES
+from lashup.runtime.write_ahead_log import is_damaged
 
 #: "lash": tells our databases from other programs', also to file(1).
 APPLICATION_ID = 0x6C617368
@@ -52,7 +53,7 @@ def create(file: Path, cluster: str) -> None:
     Raises:
         StorageError: The disk refuses, or a log lies there whose database is gone.
     """
-    log = file.with_name(file.name + "-wal")
+    log = _log(file)
     if log.exists():
         raise StorageError(f"{log}: a log without its database {file.name}. {WAY_OUT}")
     new = file.with_name(file.name + ".new")
@@ -85,6 +86,9 @@ def open_sound(file: Path, cluster: str) -> sqlite3.Connection:
     with explained(file, "opening"):
         if file.stat().st_size < _SMALLEST:
             raise StorageError(f"{file}: empty, so its rows are lost. {WAY_OUT}")
+        # SQLite would open what it may only read, and fail later as if the disk did.
+        os.close(os.open(file, os.O_RDWR | os.O_CLOEXEC))
+        _check_log(file)
         connection = sqlite3.connect(
             file.absolute().as_uri() + "?mode=rw",
             uri=True,
@@ -109,9 +113,10 @@ def cluster_of(file: Path) -> str:
     """The label of the cluster that a database belongs to, for tools that ask for none.
 
     Raises:
-        StorageError: It cannot be read, is another program's, or in use.
+        StorageError: It cannot be read, is damaged, another program's, or in use.
     """
     with explained(file, "reading"):
+        _check_log(file)  # before it is folded in, which is when this closes
         connection = sqlite3.connect(file.absolute().as_uri() + "?mode=rw", uri=True)
         try:
             [label] = connection.execute("SELECT label FROM cluster").fetchone()
@@ -153,6 +158,18 @@ def _check(connection: sqlite3.Connection, file: Path, cluster: str) -> None:
         )
 
 
+def _check_log(file: Path) -> None:
+    log = _log(file)
+    if is_damaged(log):
+        raise StorageError(
+            f"{log}: damaged; writes that were acknowledged would be lost. {WAY_OUT}"
+        )
+
+
+def _log(file: Path) -> Path:
+    return file.with_name(file.name + "-wal")
+
+
 def _sync_names(directory: Path) -> None:
     """Make names durable: without this, a loss of power takes the new file away."""
     opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -192,5 +209,5 @@ def explained(file: Path, doing: str) -> Iterator[None]:
     except OSError as error:
         raise StorageError(
             f"{file}: {doing} failed: {error.strerror}. "
-            "Make the directory writable for this user, with space left"
+            "Make it and its directory writable for this user, with space left"
         ) from error

@@ -7,8 +7,9 @@ Write-ahead log and `synchronous=FULL`: a commit is one sequential write and one
 fsync, and what it acknowledged outlives a loss of power.
 
 Each value has a checksum of key and value behind it. SQLite finds damage to its own
-structure, and to the log, but not to what a row says; a changed fact would spread
-to everybody under the name of the true one.
+structure, but not to what a row says; a changed fact would spread to everybody under
+the name of the true one. Damage to the log it takes for the log's end
+(`write_ahead_log`).
 
 Source: https://www.sqlite.org/wal.html, https://www.sqlite.org/howtocorrupt.html
 """

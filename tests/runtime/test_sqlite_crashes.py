@@ -11,16 +11,22 @@ import pytest
 
 from lashup.errors import StorageError
 from lashup.machine import Persist
+from lashup.runtime.sqlite_file import cluster_of
 from lashup.runtime.sqlite_storage import DATABASE
+from lashup.runtime.write_ahead_log import is_damaged
 from tests.runtime.committer import batch
 from tests.runtime.disks import (
     WAL,
     assert_exactly_after,
+    assert_refused,
     committer,
     mounted,
     needs_mount,
     opened,
 )
+
+#: Bytes of a frame in the log: its header, and a page.
+FRAME = 24 + 4_096
 
 # --- crashes -----------------------------------------------------------------------
 
@@ -71,24 +77,85 @@ def test_a_log_torn_anywhere_leaves_a_history_without_holes(tmp_path):
     assert len(set(ends)) > 10
 
 
-def test_a_log_with_a_damaged_byte_leaves_a_history_without_holes(tmp_path):
+def test_a_log_with_a_damaged_byte_is_refused_unless_it_looks_like_a_crash(tmp_path):
     source, copy = tmp_path / "source", tmp_path / "copy"
+    ends = []
     with opened(source) as storage:
         for number in range(1, 11):
             storage.commit(batch(number, 5))
+            ends.append((source / WAL).stat().st_size)
         files = {name: (source / name).read_bytes() for name in (DATABASE, WAL)}
+    assert ends == sorted(set(ends))
+    assert ends[-1] == len(files[WAL])
+    #: Here ends what is known to have been on disk: behind it only the last one comes,
+    #: and the frame that ends the one before, which may itself be what is damaged.
+    certain = ends[-2] - FRAME
     rng = random.Random(2)
-    for _ in range(40):
+    places = [rng.randrange(len(files[WAL])) for _ in range(60)]
+    places += [
+        0,
+        31,
+        *range(32, 56),
+        certain - 1,
+        *(rng.randrange(certain, ends[-1]) for _ in range(20)),
+    ]
+    found = set()
+    for place in places:
+        damaged = bytearray(files[WAL])
+        damaged[place] ^= 1 << rng.randrange(8)
         shutil.rmtree(copy, ignore_errors=True)
         copy.mkdir()
-        damaged = bytearray(files[WAL])
-        damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
         (copy / DATABASE).write_bytes(files[DATABASE])
         (copy / WAL).write_bytes(damaged)
+        if is_damaged(copy / WAL):
+            assert place < ends[-2]
+            assert_refused(copy, WAL, "acknowledged")
+            continue
         with opened(copy) as storage:
-            found = storage.load()
-        number = int.from_bytes(found["meta"].get(b"number", b""), "big")
-        assert_exactly_after(found, number, 5)
+            rows = storage.load()
+        number = int.from_bytes(rows["meta"].get(b"number", b""), "big")
+        assert_exactly_after(rows, number, 5)
+        assert place >= certain
+        assert number >= 8
+        found.add(number)
+
+    assert 9 in found  # the last one alone: nobody can tell
+
+
+def test_what_an_earlier_round_has_left_in_the_log_is_no_damage(tmp_path):
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    with opened(source) as storage:
+        storage._connection.execute("PRAGMA wal_autocheckpoint = 20")
+        last = 33  # in the middle of a round
+        for number in range(1, last + 1):
+            storage.commit(batch(number, 5))
+        files = {name: (source / name).read_bytes() for name in (DATABASE, WAL)}
+    copy.mkdir()
+    for name, data in files.items():
+        (copy / name).write_bytes(data)
+    in_force = files[WAL][16:24]
+    salts = [files[WAL][at + 8 : at + 16] for at in range(32, len(files[WAL]), FRAME)]
+    assert in_force in salts
+    assert set(salts) - {in_force}
+
+    with opened(copy) as storage:
+        assert_exactly_after(storage.load(), last, 5)
+
+
+def test_a_tool_does_not_fold_a_damaged_log_in_either(tmp_path):
+    with opened(tmp_path / "source") as storage:
+        for number in range(1, 11):
+            storage.commit(batch(number, 5))
+        shutil.copytree(tmp_path / "source", tmp_path / "copy")
+    log = tmp_path / "copy" / WAL
+    damaged = bytearray(log.read_bytes())
+    damaged[FRAME * 3] ^= 1
+    log.write_bytes(damaged)
+
+    with pytest.raises(StorageError, match="acknowledged"):
+        cluster_of(tmp_path / "copy" / DATABASE)
+
+    assert log.read_bytes() == damaged
 
 
 def test_a_crash_while_the_database_was_made_is_no_obstacle(tmp_path):

@@ -2,8 +2,11 @@
 
 import os
 import random
+import re
 import sqlite3
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +22,11 @@ from tests.runtime.disks import (
     mounted,
     needs_mount,
     opened,
+    snapshot,
 )
+
+#: A user with no rights at all.
+NOBODY = 65_534
 
 # --- who may have it ---------------------------------------------------------------
 
@@ -207,3 +214,51 @@ def test_a_read_only_file_system_is_refused(tmp_path):
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True, timeout=30)
 
         assert_refused(disk, "Read-only")
+
+
+@pytest.mark.parametrize("what", ["directory without database", "directory", "file"])
+def test_what_this_user_may_not_write_is_refused_and_left_as_it_was(what):
+    # Not below `tmp_path`: other users cannot get there.
+    with tempfile.TemporaryDirectory(prefix="lashup-test-") as place:
+        directory = Path(place, "data")
+        if what == "directory without database":
+            directory.mkdir()
+        else:
+            fill(directory)
+        Path(place).chmod(0o711)
+        for path in (directory, *directory.iterdir()):
+            if os.geteuid() == 0:
+                os.chown(path, NOBODY, NOBODY)
+        locked = directory / DATABASE if what == "file" else directory
+        locked.chmod(locked.stat().st_mode & ~0o222)
+        before = snapshot(directory)
+
+        said = _as_nobody(lambda: opened(directory))
+
+        assert snapshot(directory) == before
+        assert "StorageError" in said
+        assert str(directory) in said
+        assert re.search("writable for this user|that this user may write", said)
+        locked.chmod(0o700)
+
+
+def _as_nobody(work):
+    """What a child without privileges raises. It has imported all that it needs."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+            work()
+        except BaseException as error:  # it goes to the parent
+            os.write(writing, f"{type(error).__name__}: {error}".encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as answer:
+        said = answer.read()
+    os.waitpid(child, 0)
+    return said
