@@ -100,7 +100,8 @@ class Table:
             wait: Return only when so many members have joined the write: a number,
                 this node included, or `"majority"` or `"all"` of those that are
                 alive as this node sees it. On their disks it is with their next batch.
-            within: Seconds to wait for them, from the moment it is on this disk.
+            within: Seconds to wait for them, from the moment it is on this disk: before
+                it is, nobody is told. The disk itself is waited for without limit.
 
         Returns:
             The key's new value.
