@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,8 @@ from lashup.membership import LAN, Failed, Liveness
 from simulations.traffic import Traffic
 
 _TIMEOUT = 120.0
+#: How often a node at rest wakes in a second: two pings, two acks, one look around.
+_WAKEUPS = 4.4
 
 
 def _live(node: RunningNode) -> int:
@@ -130,10 +133,25 @@ def measure_rest(effort: Effort) -> list[Case]:
     nodes, seconds = (6, 5.0) if effort is Effort.QUICK else (20, 60.0)
     found = anyio.run(_rest, nodes, seconds)
     names = ("sent", "bytes/s", 500.0), ("CPU", "ms/s", 1.0), ("resident", "MB", 50.0)
-    return [
+    cases = [
         Case(f"{what}, n = {nodes}", value, value <= goal, unit=unit)
         for (what, unit, goal), value in zip(names, found, strict=True)
     ]
+    floor = anyio.run(_empty_loop, min(10.0, seconds), backend="trio")
+    name = "CPU of an event loop without a node"
+    cases.append(Case(name, floor, ok=True, unit="ms/s"))
+    return cases
+
+
+async def _empty_loop(seconds: float) -> float:
+    """What it costs to wake as often as a node does, and to do nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        cpu, end = time.process_time(), anyio.current_time() + seconds
+        while (now := anyio.current_time()) < end:
+            with anyio.CancelScope(deadline=now + 1 / _WAKEUPS):
+                await anyio.wait_readable(silent)
+        return (time.process_time() - cpu) / seconds * 1_000
 
 
 async def _rest(nodes: int, seconds: float) -> tuple[float, float, float]:
