@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from lashup.errors import MalformedDatagram
 from lashup.machine import NEVER
 from lashup.reconcile.ranges import ROOT, children_of, level_of
 from lashup.reconcile.summary import (
+    ANSWER_BYTES,
     HASH_BYTES,
     MASK,
     SUM_BYTES,
@@ -38,8 +40,8 @@ _DOUBLINGS = 2
 #: Ranges of one question, by level: so many that their sums, or the few records of a
 #: leaf, fill a datagram.
 _BATCHES = (1, 24, 16, 8)
-#: The same where we have nothing ourselves. All of it will be news, so each range is
-#: given room to be listed at once.
+#: The same where we have nothing ourselves, at least. All of it will be news, so each
+#: range is given room to be listed at once.
 _BATCHES_IF_EMPTY = (1, 2, 3, 8)
 
 
@@ -198,14 +200,32 @@ class Walk:
         """Go on to the children whose sums differ."""
         sums = self._summary.sums_of_children(position)
         level = level_of(position) + 1
+        batch_if_empty = self._batch_if_empty(level, body)
         for index, child in enumerate(children_of(position)):
             theirs = body[index * SUM_BYTES : (index + 1) * SUM_BYTES]
             if theirs == shortened(sums[index], self._salt, SUM_BYTES):
                 continue
             # A range without records has the sum 0.
             if self._sought is Sought.ALL or any(theirs):
-                batches = _BATCHES if sums[index] else _BATCHES_IF_EMPTY
-                self._waiting.setdefault(batches[level], []).append(child)
+                batch = _BATCHES[level] if sums[index] else batch_if_empty
+                self._waiting.setdefault(batch, []).append(child)
+
+    def _batch_if_empty(self, level: int, body: bytes) -> int:
+        """How many ranges of which we have nothing are likely to be listed at once.
+
+        The share of all ranges that hold anything tells how much each of these holds:
+        records are spread over them evenly, by a hash.
+        """
+        held = [
+            any(body[at : at + SUM_BYTES]) for at in range(0, len(body), SUM_BYTES)
+        ]
+        share = sum(held) / len(held)
+        if share in (0, 1):
+            return _BATCHES_IF_EMPTY[level]
+        records = -math.log1p(-share) / share
+        likely = math.ceil(records + 2 * math.sqrt(records))
+        fit = ANSWER_BYTES // (likely * (self._summary.key_size + HASH_BYTES))
+        return max(_BATCHES_IF_EMPTY[level], min(_BATCHES[level], fit))
 
     def _differing(self, position: int, body: bytes) -> Iterator[bytes]:
         """The keys of a listed range that differ."""
