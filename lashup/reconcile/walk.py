@@ -216,9 +216,7 @@ class Walk:
         The share of all ranges that hold anything tells how much each of these holds:
         records are spread over them evenly, by a hash.
         """
-        held = [
-            any(body[at : at + SUM_BYTES]) for at in range(0, len(body), SUM_BYTES)
-        ]
+        held = [any(body[at : at + SUM_BYTES]) for at in range(0, len(body), SUM_BYTES)]
         share = sum(held) / len(held)
         if share in (0, 1):
             return _BATCHES_IF_EMPTY[level]

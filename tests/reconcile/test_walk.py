@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,6 +122,20 @@ def test_a_newcomer_is_told_of_a_large_table_in_little_more_than_its_own_bytes()
     assert set(line.walk(walk, summary_of(theirs))) == theirs.keys()
 
     assert line.bytes <= 1.4 * 20_000 * (KEY_SIZE + 4)
+
+
+@pytest.mark.parametrize(
+    ("records", "questions"), [(80, 1), (200, 8), (500, 17), (10_000, 161)]
+)
+def test_a_newcomer_asks_for_as_much_at_once_as_an_answer_holds(records, questions):
+    theirs = {key_of(n): n for n in range(records)}
+    walk = Walk(summary_of({}), number=1, now=0.0, retry_after=1.0)
+    line = Line(random.Random(1))
+
+    found = line.walk(walk, summary_of(theirs))
+
+    assert set(found) == theirs.keys()
+    assert line.questions <= questions
 
 
 def test_small_tables_need_one_question():
