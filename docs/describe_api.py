@@ -79,6 +79,7 @@ def members_and_events() -> str:
         *(lashup.Joined, lashup.Changed, lashup.Suspected, lashup.Failed),
         *(lashup.Returned, lashup.Left, lashup.Reaped, lashup.Conflict),
         *(lashup.LinkBroken, lashup.LinkMended),
+        *(lashup.PathNarrow, lashup.PathWide),
         *(lashup.ClockSkewed, lashup.StoreLarge, lashup.DiskFull),
         *(lashup.Missed, lashup.Delivered),
     )

@@ -19,3 +19,5 @@ class Channel(IntEnum):
     #: A part of a message that is too long for a datagram; the whole has its own.
     FRAGMENT = 4
     KEYS = 5
+    #: Padding that is acknowledged.
+    PATH = 6

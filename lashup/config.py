@@ -10,11 +10,13 @@ from types import MappingProxyType
 
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW
 from lashup.errors import ConfigError
+from lashup.identity import Identity
 from lashup.kv.limits import Limits
 from lashup.machine import Address
 from lashup.membership.config import LAN, MembershipConfig
-from lashup.membership.record import NAME_LIMIT
+from lashup.membership.record import NAME_LIMIT, NodeRecord
 from lashup.multicast import MulticastConfig
+from lashup.paths import Paths
 
 #: Bytes of a datagram that every usual path carries: 1,500 less a tunnel or two.
 DEFAULT_MAX_DATAGRAM = 1_400
@@ -44,8 +46,8 @@ class NodeConfig:
         multicast: Trees.
         limits: Bounds on what this node writes.
         max_clock_skew: Seconds that another node's clock may be ahead of ours.
-        max_datagram: Bytes of one datagram, UDP payload. Greater ones than a path
-            carries are lost or fragmented by IP.
+        max_datagram: Bytes of one datagram, UDP payload. Where a path carries
+            less, that is found and told (`PathNarrow`), and what is longer is cut.
 
     Raises:
         ConfigError: Names the field and what to do. Nothing has been started.
@@ -119,6 +121,24 @@ class NodeConfig:
                 return ((host, port),)
             case addresses:
                 return tuple(addresses)
+
+    def record_for(
+        self, identity: Identity, addresses: tuple[Address, ...]
+    ) -> NodeRecord:
+        """What a start of this node says of itself."""
+        tags = dict(self.tags)
+        return NodeRecord(identity.id, self.name, identity.epoch, 0, addresses, tags)
+
+    def paths_for(self, identity: Identity, overhead: int, *, now: float) -> Paths:
+        """The tests of the paths from a start of this node."""
+        return Paths(
+            self.max_datagram,
+            overhead=overhead,
+            patience=self.membership.probe_period,
+            epoch=identity.epoch,
+            me=identity.id,
+            now=now,
+        )
 
     def membership_for(self, *, payload: int, hash_key: bytes) -> MembershipConfig:
         """The membership's part, with what only the node knows."""

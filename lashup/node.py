@@ -44,7 +44,7 @@ from lashup.kv.replica import (
 )
 from lashup.kv.rider import rider_untrusted
 from lashup.machine import Address, NodeId, Send
-from lashup.membership import Changed, NodeRecord, Remember, RiderHeard, Swim
+from lashup.membership import Changed, Remember, RiderHeard, Swim
 from lashup.membership import Effect as MembershipEffect
 from lashup.membership.record import record_untrusted
 from lashup.multicast import Branch, Delivered, Multicast
@@ -101,6 +101,8 @@ class Node:
         self.cluster = config.cluster
         self._seal = Seal(self.keyring, label=config.cluster, boot_id=identity.boot_id)
         self._outbox = Outbox(self._seal, size=config.max_datagram)
+        self.paths = config.paths_for(identity, self._seal.overhead, now=now)
+        self._outbox.narrow = self.paths.narrow
         self._inbox = Inbox(self._seal)
         hash_key = blake2b(config.cluster.encode(), digest_size=32).digest()
         payload = self._outbox.payload
@@ -115,14 +117,7 @@ class Node:
         remembered = tables.get(MEMBER_TABLE, {})
         self._savings = Savings(remembered=remembered)
         self.membership = Swim(
-            NodeRecord(
-                identity.id,
-                config.name,
-                identity.epoch,
-                0,
-                addresses,
-                dict(config.tags),
-            ),
+            config.record_for(identity, addresses),
             config.membership_for(payload=payload, hash_key=hash_key),
             rng=rng,
             now=now,
@@ -161,6 +156,7 @@ class Node:
             self.kv.next_wakeup(),
             self._inbox.next_wakeup(),
             self.rotation.next_wakeup(),
+            self.paths.next_wakeup(),
         )
 
     def tick(self, *, now: float) -> list[Effect]:
@@ -171,6 +167,8 @@ class Node:
         self._take(Channel.MEMBERSHIP, self.membership.tick(now=now), effects, now=now)
         self._take_kv(self.kv.tick(now=now), effects, now=now)
         self._take_rotation(self.rotation.tick(now=now), effects)
+        tests = self.paths.tick(self._outbox.take_long(), view=self._view, now=now)
+        effects += self._outbox.seal_each_alone(Channel.PATH, tests)
         return self._seal_all(effects)
 
     def receive(self, data: bytes, sender: Address, *, now: float) -> list[Effect]:
@@ -321,6 +319,7 @@ class Node:
             "kv": {**self.kv.statistics(), **self._kv_traffic.statistics()},
             "seal": self._seal.statistics(),
             "fragments": self._inbox.statistics(),
+            "paths": self.paths.statistics(),
         }
         numbers: dict[str, int | float] = {
             f"{group}_{name}": value
@@ -362,6 +361,9 @@ class Node:
                 case Channel.KEYS:
                     told = self.rotation.receive_untrusted(payload, sender)
                     self._take_rotation(told, effects)
+                case Channel.PATH:
+                    found = self.paths.receive_untrusted(payload, sender, now=now)
+                    effects += self._outbox.seal_each_alone(Channel.PATH, found)
                 case _:
                     pass  # A later version's.
         except MalformedDatagram:
@@ -411,8 +413,7 @@ class Node:
         for effect in outcome:
             match effect:
                 case Send(to, payload):
-                    kind = kv_messages.kind_of(payload)
-                    self._kv_traffic.sent(kind, len(payload))
+                    self._kv_traffic.sent(kv_messages.kind_of(payload), len(payload))
                     self._outbox.put(to, Channel.KV, payload)
                 case Announce(payload):
                     sends = self.multicast.send(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
 from lashup.channels import Channel
-from lashup.machine import Address, Transmit
+from lashup.machine import Address, Send, Transmit
 from lashup.wire.envelope import Seal
 from lashup.wire.fragments import split
-from lashup.wire.frames import FRAME_OVERHEAD, pack_frames
+from lashup.wire.frames import FRAME_OVERHEAD, LEAST_DATAGRAM, pack_frames
+
+OtherT = TypeVar("OtherT")
 
 
 class Outbox:
@@ -15,10 +20,15 @@ class Outbox:
     Args:
         seal: Seals the datagrams.
         size: Bytes of one datagram, at most.
+
+    Attributes:
+        narrow: Bytes of one datagram where fewer pass, by destination.
     """
 
     def __init__(self, seal: Seal, *, size: int) -> None:
+        self.narrow: Mapping[Address, int] = {}
         self._seal = seal
+        self._long: dict[Address, None] = {}
         self._room = size - seal.overhead
         self._waiting: dict[Address, list[tuple[int, bytes]]] = {}
         self._message_id = 0
@@ -37,13 +47,14 @@ class Outbox:
         frames = self._waiting.get(to)
         if frames is None:
             frames = self._waiting[to] = []
-        if len(payload) + FRAME_OVERHEAD <= self._room:
+        room = self._room_to(to)
+        if len(payload) + FRAME_OVERHEAD <= room:
             frames.append((channel, payload))
             return
         self._message_id += 1
         # The channel of the whole stands in front of it; the parts have their own.
         message = bytes((channel,)) + payload
-        for part in split(self._message_id, message, self.payload):
+        for part in split(self._message_id, message, room - FRAME_OVERHEAD):
             frames.append((Channel.FRAGMENT, part))
 
     def seal_all(self) -> list[Transmit]:
@@ -51,10 +62,32 @@ class Outbox:
         if not self._waiting:
             return []
         waiting, self._waiting = self._waiting, {}
-        return [
+        transmits = [
             Transmit(to, self._seal.seal(pack_frames(together)))
             for to, frames in waiting.items()
-            for together in self._packed(frames)
+            for together in self._packed(frames, self._room_to(to))
+        ]
+        for transmit in transmits:
+            if len(transmit.data) > LEAST_DATAGRAM:
+                self._long[transmit.to] = None
+        return transmits
+
+    def take_long(self) -> list[Address]:
+        """Where datagrams longer than `LEAST_DATAGRAM` went since the last call."""
+        if not self._long:
+            return []
+        long, self._long = self._long, {}
+        return list(long)
+
+    def seal_each_alone(
+        self, channel: int, effects: Iterable[Send | OtherT]
+    ) -> list[Transmit | OtherT]:
+        """Each message at once, in a datagram of its own, however narrow the path."""
+        return [
+            Transmit(each.to, self._seal.seal(pack_frames([(channel, each.payload)])))
+            if isinstance(each, Send)
+            else each
+            for each in effects
         ]
 
     def seal_for_every_key(
@@ -64,14 +97,21 @@ class Outbox:
         plaintext = pack_frames([(channel, payload)])
         return [Transmit(to, data) for data in self._seal.seal_with_each(plaintext)]
 
-    def _packed(self, frames: list[tuple[int, bytes]]) -> list[list[tuple[int, bytes]]]:
+    def _room_to(self, to: Address) -> int:
+        width = self.narrow.get(to)
+        return self._room if width is None else width - self._seal.overhead
+
+    @staticmethod
+    def _packed(
+        frames: list[tuple[int, bytes]], room: int
+    ) -> list[list[tuple[int, bytes]]]:
         if len(frames) == 1:
             return [frames]
         packed: list[list[tuple[int, bytes]]] = [[]]
         used = 0
         for channel, payload in frames:
             size = len(payload) + FRAME_OVERHEAD
-            if packed[-1] and used + size > self._room:
+            if packed[-1] and used + size > room:
                 packed.append([])
                 used = 0
             packed[-1].append((channel, payload))

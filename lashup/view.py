@@ -29,6 +29,10 @@ class View:
         """Where to send what is for a member; None if it is not known."""
         return self.membership.address_of(node)
 
+    def peer_at(self, address: Address) -> NodeId | None:
+        """The other member that lives at an address; None if there is none."""
+        return self.membership.peer_at(address)
+
     def peers(self) -> dict[NodeId, Address]:
         """The other members that are alive, and where they are."""
         me = self.membership.me.id

@@ -187,6 +187,15 @@ class Swim:
         there = self._beliefs.members.at_address(address)
         return any(member.liveness.is_live for member in there)
 
+    def peer_at(self, address: Address) -> NodeId | None:
+        """The other live member that is reached at an address; None if none is."""
+        members = self._beliefs.members
+        for member in members.at_address(address):
+            peer = members.live_peer(member.id)
+            if peer is not None and members.address_of(peer) == address:
+                return peer.id
+        return None
+
     def round_trip(self, node: NodeId) -> float | None:
         """The smoothed round trip to a member in seconds; None before the first."""
         return self._round_trips.mean(node)

@@ -15,6 +15,10 @@ from lashup.errors import LimitExceeded, MalformedDatagram
 #: Bytes that a frame adds to its payload.
 FRAME_OVERHEAD = 3
 
+#: Bytes of a datagram that every path carries: the 576 of RFC 791 less the longest
+#: IP header, and UDP's.
+LEAST_DATAGRAM = 508
+
 _LARGEST_PAYLOAD = (1 << 16) - 1
 _CHANNELS = range(256)
 

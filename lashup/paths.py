@@ -1,0 +1,335 @@
+"""How wide the path to each member is: found by padding that the member acknowledges.
+
+Theory of operation
+-------------------
+A network may silently drop datagrams that are longer than a link of the path
+carries: the answer that says so (ICMP) is often filtered, and a tunnel takes its
+share. Short ones pass meanwhile, so the member is well, and only what is long never
+comes. So a member is sent a datagram that is padded to the full width, and with it
+a bare one, and says what it got. The padded one acknowledged: the path is wide. Only
+the bare one, several times in a row: the path is narrow. Neither: nothing was
+learnt; the member is away, or of a version that does not know the question.
+
+A path that is narrow is used at the least width that any path has, at once, and the
+greatest that passes is then found by halving. What is too long for it goes in
+fragments (outbox.py). A narrow path is tried again now and then.
+
+What it costs is bounded: a path is tested when something long was sent on it, and
+not again within half a minute, however much follows; at rest each node tests one
+path a minute, all in turn. Nothing here says that a member is down.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lashup.errors import MalformedDatagram
+from lashup.machine import NEVER, Address, NodeId, Send
+from lashup.membership.schedule import phase
+from lashup.view import View
+from lashup.wire.frames import FRAME_OVERHEAD, LEAST_DATAGRAM
+
+#: What each IPv6 link carries, and any sound IPv4 one: 1,280 less the headers. Tried
+#: first where the path is narrow.
+_USUAL = 1_232
+#: The width is found to so many bytes.
+_GRAIN = 16
+#: Rounds in a row that only the bare datagram passed, until the path is narrow. At
+#: a loss of 30 % each way one test in a hundred errs, and the next one mends it.
+_VOTES = 4
+#: Rounds in a row without any answer, until a test is given up.
+_SILENT = 3
+#: Seconds until a path in use is tested again.
+_USED_AGAIN = 30.0
+#: Seconds until a narrow path is tried at the full width again.
+_WIDE_AGAIN = 300.0
+#: Seconds between two tests at rest.
+_PATROL = 60.0
+
+#: Kind, sequence number, length: of what is padded with zeros, or of what came.
+_HEAD = struct.Struct(">BQH")
+_TEST, _ANSWER = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class PathNarrow:
+    """Datagrams of the configured width do not reach a member; shorter ones do.
+
+    Attributes:
+        node: The member.
+        address: Where it was sent to.
+        width: Bytes of UDP payload that pass, to within 16. What is longer now goes
+            in fragments.
+    """
+
+    node: NodeId
+    address: Address
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathWide:
+    """Datagrams of the configured width reach a member again.
+
+    Attributes:
+        node: The member.
+        address: Where it was sent to.
+        width: Bytes of UDP payload: the configured ones.
+    """
+
+    node: NodeId
+    address: Address
+    width: int
+
+
+PathEffect: TypeAlias = Send | PathNarrow | PathWide
+
+
+@dataclass(slots=True)
+class _Test:
+    """One size that is being tried; as long as it takes."""
+
+    size: int
+    padded: int
+    bare: int
+    ends_at: float
+    bare_passed: bool = False
+    votes: int = 0
+    silent: int = 0
+
+
+@dataclass(slots=True)
+class _Path:
+    """What is known of the path to one member.
+
+    `passes` is the greatest size that passed; `fails`, the least that did not.
+    """
+
+    node: NodeId
+    passes: int
+    fails: int
+    told: int
+    tested_at: float = -NEVER
+    searched_at: float = -NEVER
+    test: _Test | None = None
+
+
+class Paths:
+    """The width of the path to each member, and the tests that find it.
+
+    Args:
+        size: Bytes of one datagram, as configured.
+        overhead: Bytes that the seal adds.
+        patience: Seconds that an answer may take.
+        epoch: Of this start: its sequence numbers are above those of earlier ones.
+        me: Spreads the tests of nodes that start together.
+        now: The time.
+
+    Attributes:
+        narrow: The width by address, where it is not the configured one.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        overhead: int,
+        patience: float,
+        epoch: int,
+        me: NodeId,
+        now: float,
+    ) -> None:
+        self.narrow: dict[Address, int] = {}
+        self._size = size
+        self._overhead = overhead + FRAME_OVERHEAD
+        self._patience = patience
+        self._paths: dict[Address, _Path] = {}
+        self._testing: dict[Address, _Path] = {}
+        #: Sequence numbers that wait for an answer.
+        self._asked: dict[int, Address] = {}
+        self._number = (epoch << 24) % (1 << 63)
+        self._patrol_at = now + _PATROL * phase(me)
+        self._me = self._patrolled = me
+        self._tests = 0
+
+    def next_wakeup(self) -> float:
+        """When `tick` has something to do."""
+        ends = (path.test.ends_at for path in self._testing.values() if path.test)
+        return min(self._patrol_at, *ends) if self._testing else self._patrol_at
+
+    def statistics(self) -> dict[str, int]:
+        """Tests begun since the start, tests that run, and paths that are narrow."""
+        return {
+            "tests": self._tests,
+            "testing": len(self._testing),
+            "narrow": len(self.narrow),
+        }
+
+    def tick(
+        self, used: Iterable[Address], *, view: View, now: float
+    ) -> list[PathEffect]:
+        """Begin the tests that are due, and go on with those that run.
+
+        Args:
+            used: Where datagrams longer than `LEAST_DATAGRAM` went lately.
+            view: Who is there; others are not tested.
+            now: The time.
+        """
+        effects: list[PathEffect] = []
+        wanted = {to: None for to in used if self._is_due(to, now=now)}
+        if now >= self._patrol_at:
+            self._patrol_at = now + _PATROL
+            self._forget(view)
+            following = self._next_in_turn(view)
+            if following is not None:
+                wanted[following] = None
+        for to in wanted:
+            effects += self._begin(to, view=view, now=now)
+        for to, path in list(self._testing.items()):
+            if path.test is not None and now >= path.test.ends_at:
+                effects += self._round_is_over(to, path, path.test, now=now)
+        return effects
+
+    def receive_untrusted(
+        self, payload: bytes, sender: Address, *, now: float
+    ) -> list[PathEffect]:
+        """Answer a test, or take in an answer.
+
+        Raises:
+            MalformedDatagram: Neither. Nothing has changed.
+        """
+        if len(payload) < _HEAD.size:
+            raise MalformedDatagram(f"{len(payload)} bytes about a path")
+        kind, number, size = _HEAD.unpack_from(payload)
+        if kind == _TEST:
+            # As long as the shortest test: nothing is gained by asking.
+            return [Send(sender, _HEAD.pack(_ANSWER, number, len(payload)))]
+        if kind != _ANSWER:
+            return []  # A later version's.
+        to = self._asked.get(number)
+        path = None if to is None else self._paths.get(to)
+        if to is None or path is None or path.test is None:
+            return []
+        if number == path.test.bare:
+            path.test.bare_passed = True
+        elif size == path.test.size - self._overhead:
+            return self._passed(to, path, path.test.size, now=now)
+        return []
+
+    def _is_due(self, to: Address, *, now: float) -> bool:
+        path = self._paths.get(to)
+        return path is None or now >= path.tested_at + _USED_AGAIN
+
+    def _next_in_turn(self, view: View) -> Address | None:
+        order = view.order
+        if len(order) < 2:
+            return None
+        place = bisect_right(order, self._patrolled) % len(order)
+        if order[place] == self._me:
+            place = (place + 1) % len(order)
+        self._patrolled = order[place]
+        return view.address_of(order[place])
+
+    def _forget(self, view: View) -> None:
+        """Keep nothing of addresses at which no member lives any more."""
+        for to, path in list(self._paths.items()):
+            if path.test is None and view.address_of(path.node) != to:
+                del self._paths[to]
+                self.narrow.pop(to, None)
+
+    def _begin(self, to: Address, *, view: View, now: float) -> Iterator[PathEffect]:
+        node, path = view.peer_at(to), self._paths.get(to)
+        if node is None or (path is not None and path.test is not None):
+            return
+        if path is None or path.node != node:
+            self.narrow.pop(to, None)
+            path = self._paths[to] = _Path(node, self._size, self._size, self._size)
+        path.tested_at = now
+        if path.passes < self._size and now >= path.searched_at + _WIDE_AGAIN:
+            path.searched_at = now
+            yield from self._try(to, path, self._size, now=now)
+        else:
+            yield from self._try(to, path, path.passes, now=now)
+
+    def _try(
+        self, to: Address, path: _Path, size: int, *, now: float
+    ) -> list[PathEffect]:
+        self._tests += 1
+        self._stop(to, path)
+        path.test = _Test(size, 0, 0, now)
+        self._testing[to] = path
+        return self._ask(to, path.test, now=now)
+
+    def _ask(self, to: Address, test: _Test, *, now: float) -> list[PathEffect]:
+        self._number += 2
+        self._asked.pop(test.padded, None)
+        self._asked.pop(test.bare, None)
+        test.padded, test.bare = self._number, self._number + 1
+        self._asked[test.padded] = self._asked[test.bare] = to
+        test.bare_passed = False
+        test.ends_at = now + self._patience
+        bare = _HEAD.pack(_TEST, test.bare, 0)
+        padded = _HEAD.pack(_TEST, test.padded, 0).ljust(
+            test.size - self._overhead, b"\0"
+        )
+        return [Send(to, bare), Send(to, padded)]
+
+    def _stop(self, to: Address, path: _Path) -> None:
+        if path.test is not None:
+            self._asked.pop(path.test.padded, None)
+            self._asked.pop(path.test.bare, None)
+            path.test = None
+        self._testing.pop(to, None)
+
+    def _round_is_over(
+        self, to: Address, path: _Path, test: _Test, *, now: float
+    ) -> list[PathEffect]:
+        if test.bare_passed:
+            test.votes, test.silent = test.votes + 1, 0
+        else:
+            test.silent += 1
+        if test.votes >= _VOTES:
+            return self._failed(to, path, test.size, now=now)
+        if test.silent >= _SILENT:
+            self._stop(to, path)  # What is known stays.
+            return []
+        return self._ask(to, test, now=now)
+
+    def _passed(
+        self, to: Address, path: _Path, size: int, *, now: float
+    ) -> list[PathEffect]:
+        if size == self._size:
+            self._stop(to, path)
+            path.passes = path.fails = self._size
+            self.narrow.pop(to, None)
+            if path.told == size:
+                return []
+            path.told = size
+            return [PathWide(path.node, to, size)]
+        path.passes = self.narrow[to] = max(path.passes, size)
+        return self._search(to, path, now=now)
+
+    def _failed(
+        self, to: Address, path: _Path, size: int, *, now: float
+    ) -> list[PathEffect]:
+        if size <= path.passes:  # It is narrower than it was.
+            path.passes = LEAST_DATAGRAM
+            path.searched_at = now
+        path.fails = size
+        self.narrow[to] = path.passes
+        return self._search(to, path, now=now)
+
+    def _search(self, to: Address, path: _Path, *, now: float) -> list[PathEffect]:
+        if path.fails - path.passes > _GRAIN:
+            middle = (path.passes + path.fails) // 2
+            usual = path.passes < _USUAL < path.fails
+            return self._try(to, path, _USUAL if usual else middle, now=now)
+        self._stop(to, path)
+        if path.told == path.passes:
+            return []
+        path.told = path.passes
+        return [PathNarrow(path.node, to, path.passes)]
