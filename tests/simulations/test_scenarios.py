@@ -86,3 +86,11 @@ def test_curves_and_metrics_tell_the_same_times():
     (curve,) = outcome.curves
     assert curve.time_of(0.5) == outcome.metrics[Metric.CONVERGE_50]
     assert curve.time_of(1.0) == outcome.metrics[Metric.CONVERGE_ALL]
+
+
+def test_a_newcomer_gets_the_table_over_paths_that_drop_long_datagrams():
+    outcome = play("bootstrap", 1, mtu=900)
+
+    assert outcome.violations == ()
+    assert outcome.metrics[Metric.CONVERGE_ALL] < 10.0
+    assert outcome.metrics[Metric.FALSE_DOWNS] == 0
