@@ -17,9 +17,11 @@ from lashup.machine import Persist, Send, Transmit
 from lashup.membership import Liveness
 from lashup.node import Node
 from lashup.paths import PathNarrow, Paths, PathWide
+from lashup.view import View
 from lashup.wire.envelope import Seal
 from lashup.wire.frames import LEAST_DATAGRAM, frames_untrusted
 from lashup.wire.keyring import Keyring
+from tests.membership.vocabulary import cluster
 from tests.test_node import KEY, address, node
 
 CONFIGURED = 1_400
@@ -194,6 +196,23 @@ def test_a_busy_path_is_not_tested_more_than_twice_a_minute() -> None:
     assert network.a.statistics()["paths_tests"] - before <= 6
 
 
+def test_in_a_storm_one_path_a_second_is_tested_and_not_all_at_once() -> None:
+    _, swims = cluster(30, seed=1)
+    paths, view = _paths(), View(swims[0])
+    used = [swim.me.addresses[0] for swim in swims[1:]]
+
+    tested = []
+    for tenth in range(50):
+        now = 1.0 + tenth / 10
+        for effect in paths.tick(used, view=view, now=now):
+            assert isinstance(effect, Send)
+            tested.append(effect.to)
+            paths.receive_untrusted(_answer_to(effect), effect.to, now=now)
+
+    assert len(set(tested)) == 5
+    assert len(tested) == 2 * 5  # each a bare and a padded one
+
+
 def test_an_answer_is_as_long_as_the_shortest_question_and_no_longer() -> None:
     paths = _paths()
     for length in (11, 500, 1_300):
@@ -217,6 +236,12 @@ def test_what_makes_no_sense_changes_nothing(payload: bytes) -> None:
 
 def _paths() -> Paths:
     return Paths(CONFIGURED, overhead=60, patience=1.0, epoch=1, me=node(1).id, now=0.0)
+
+
+def _answer_to(test: Send) -> bytes:
+    [answer] = _paths().receive_untrusted(test.payload, address(1), now=0.0)
+    assert isinstance(answer, Send)
+    return answer.payload
 
 
 def _about_paths() -> Callable[[Node, bytes], bool]:
