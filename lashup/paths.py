@@ -162,8 +162,10 @@ class Paths:
 
     def next_wakeup(self) -> float:
         """When `tick` has something to do."""
+        if not self._testing:
+            return self._patrol_at  # As nearly always; asked after every packet.
         ends = (path.test.ends_at for path in self._testing.values() if path.test)
-        return min(self._patrol_at, *ends) if self._testing else self._patrol_at
+        return min(self._patrol_at, *ends)
 
     def statistics(self) -> dict[str, int]:
         """Tests begun since the start, tests that run, and paths that are narrow."""

@@ -132,7 +132,9 @@ class Rotation:
 
     def next_wakeup(self) -> float:
         """When `tick` has something to send."""
-        return min((one.repeat_at for one in self._rounds.values()), default=NEVER)
+        if not self._rounds:
+            return NEVER
+        return min(one.repeat_at for one in self._rounds.values())
 
     def begin(
         self, order: Order, peers: Mapping[NodeId, Address], *, now: float

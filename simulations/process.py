@@ -47,6 +47,8 @@ class Process:
         self._world = host.world
         self._is_over = False
         self._is_busy = False
+        #: The node's, as it was after its last step: nothing else moves it.
+        self._deadline = NEVER
         #: The deadline that the process will be woken for, and when that is.
         self._wakes_by = NEVER
         self._wake_at = -1
@@ -172,15 +174,15 @@ class Process:
 
     def _tick(self) -> None:
         now = self.now()
-        deadline = self.node.next_wakeup()
-        if deadline <= now:
+        if self._deadline <= now:
             self.carry_out(self.node.tick(now=now))
         else:
-            self._settle(deadline)
+            self._settle(self._deadline)
 
     def _settle(self, deadline: float) -> None:
         """Ask to be woken in time, and let the observers look."""
         world = self._world
+        self._deadline = deadline
         if deadline < self._wakes_by:
             self._wakes_by = deadline
             self._wake_at = world.wake_time(deadline)

@@ -76,23 +76,7 @@ class Piggyback:
 
     def load(self, to: Address, message: Message) -> Send:
         """Make one payload."""
-        me = self._beliefs.me
-        carries_rider = isinstance(message, (Ping, Ack))
-        header = Header(
-            me.id,
-            me.epoch,
-            me.incarnation,
-            self._beliefs.members.summary.root,
-            self._rider if carries_rider else b"",
-        )
-        encoding = Encoding(header, message)
-        gossip: Sequence[bytes] = ()
-        if carries_rider or isinstance(message, Gossip):
-            budget = self._config.max_payload - len(encoding) - _LIST_FRAMING
-            gossip = self._gossip_for(to, budget)
-        payload = encoding.carrying(gossip)
-        self.traffic.sent(KIND_NAMES[type(message)], len(payload))
-        return Send(to, payload)
+        return self._loaded(to, message, self._encoding(message))
 
     def gossip(self, *, now: float) -> list[Send]:
         """Spread news at once, and what is left of it once a gossip period."""
@@ -105,14 +89,32 @@ class Piggyback:
         peers = self._beliefs.members.sample(
             self._fanout(), without=frozenset(), rng=self._rng
         )
+        message = Gossip()
+        encoding = self._encoding(message)
         sends = [
-            self.load(self._beliefs.members.address_of(peer), Gossip())
+            self._loaded(self._beliefs.members.address_of(peer), message, encoding)
             for peer in peers
             if self._beliefs.updates
         ]
         self._pace.went_out(now=now)
         self._gossip_at = now + self._until_next_round() if sends else NEVER
         return sends
+
+    def _encoding(self, message: Message) -> Encoding:
+        """A payload but for its gossip: the same for all whom one message goes to."""
+        me = self._beliefs.me
+        rider = self._rider if isinstance(message, (Ping, Ack)) else b""
+        root = self._beliefs.members.summary.root
+        return Encoding(Header(me.id, me.epoch, me.incarnation, root, rider), message)
+
+    def _loaded(self, to: Address, message: Message, encoding: Encoding) -> Send:
+        gossip: Sequence[bytes] = ()
+        if isinstance(message, (Ping, Ack, Gossip)):
+            budget = self._config.max_payload - len(encoding) - _LIST_FRAMING
+            gossip = self._gossip_for(to, budget)
+        payload = encoding.carrying(gossip)
+        self.traffic.sent(KIND_NAMES[type(message)], len(payload))
+        return Send(to, payload)
 
     def _until_next_round(self) -> float:
         """Seconds. What waits goes out once in a gossip period, however much it is."""
