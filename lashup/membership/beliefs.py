@@ -262,10 +262,11 @@ class Beliefs:
         """Start and stop the clocks that go with a belief."""
         node, config = belief.record.id, self._config
         self._reaping.discard(node)
-        if belief.liveness is Liveness.ALIVE:
+        is_new_life = known is not None and known.epoch != belief.record.epoch
+        if belief.liveness is Liveness.ALIVE and not is_new_life:
             self.suspicions.refute(node, now=now)
         elif belief.liveness is not Liveness.SUSPECT:
-            self.suspicions.confirmed(node)
+            self.suspicions.end(node)
         elif belief.accuser is not None:
             rungs = ladder(self.members.live_count, config=config)
             self.suspicions.start(node, belief.accuser, ladder=rungs, now=now)

@@ -66,7 +66,7 @@ class _Probe:
     sent_at: float
     ask_at: float
     ends_at: float
-    helpers: list[NodeId] = field(default_factory=list)
+    helpers: tuple[NodeId, ...] = ()
     nacks: set[NodeId] = field(default_factory=set)
     silent: set[NodeId] = field(default_factory=set)
     needed: int | None = None
@@ -287,8 +287,7 @@ class Prober:
             probe.ask_at = NEVER
             return []
         if not probe.helpers:
-            chosen, probe.needed = self._panel.choose(target, now=now)
-            probe.helpers = list(chosen)
+            probe.helpers, probe.needed = self._panel.choose(target, now=now)
             if probe.needed is not None:
                 enough = _ENOUGH_TIME * self._config.stall_allowance
                 probe.ends_at = max(probe.ends_at, now + enough)

@@ -112,6 +112,7 @@ class Reconciliation:
         if table_hash == self._beliefs.members.summary.root:
             self._waiting_since = self._start_at = NEVER
             self._rest = 0.0
+            self._back.discard(peer)
             return []
         if self._visit is not None:
             return []

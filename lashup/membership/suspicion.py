@@ -113,8 +113,8 @@ class Suspicions:
             self._refuted_at[node] = now
             self._close(node)
 
-    def confirmed(self, node: NodeId) -> None:
-        """A member is gone; that it was not suspected is no error."""
+    def end(self, node: NodeId) -> None:
+        """A life is over; that it was not suspected is no error."""
         self._refuted_at.pop(node, None)
         self._close(node)
 

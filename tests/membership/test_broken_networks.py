@@ -3,9 +3,9 @@
 import pytest
 
 from lashup.membership import LAN, Failed, Liveness, Swim
-from lashup.membership.messages import Nack, Ping, PingRequest
-from tests.membership.test_failure_detection import receive, until
-from tests.membership.vocabulary import address, cluster, seen
+from lashup.membership.messages import Nack
+from tests.membership.conversation import receive, until_helpers_are_asked
+from tests.membership.vocabulary import cluster, seen
 
 
 def all_given_up(side, other) -> bool:
@@ -59,19 +59,20 @@ def test_where_one_witness_is_silent_a_member_is_doubted_a_period_before_it_is_d
 ):
     world, swims = cluster(12, seed=1)
     prober = swims[0]
-    began, ((_, ping), *_) = until(prober, Ping, limit=world.now + 5)
-    assert isinstance(ping, Ping)
-    assert ping.target is not None
-    at, requests = until(prober, PingRequest, limit=world.now + 5)
-    asked = [n for n in range(12) if address(n) in {to for to, _ in requests}]
-    doubted_at = began + LAN.probe_period - doubted_before
-    prober._beliefs.doubt(ping.target, now=doubted_at)
+    probe = until_helpers_are_asked(prober, now=world.now)
+    doubted_at = probe.began + LAN.probe_period - doubted_before
+    prober._beliefs.doubt(probe.target, now=doubted_at)
 
-    tick_on(prober, until_time=at + 0.6)
-    for sender in asked[1:]:
-        receive(prober, Nack(ping.seq, ping.target, 0.6), sender=sender, now=at + 0.6)
-    before = seen(prober, ping.target)
-    tick_on(prober, until_time=began + LAN.probe_period + 0.01)
+    tick_on(prober, until_time=probe.at + 0.6)
+    for sender in probe.helpers[1:]:
+        receive(
+            prober,
+            Nack(probe.seq, probe.target, 0.6),
+            sender=sender,
+            now=probe.at + 0.6,
+        )
+    before = seen(prober, probe.target)
+    tick_on(prober, until_time=probe.began + LAN.probe_period + 0.01)
 
     assert before is Liveness.SUSPECT
-    assert seen(prober, ping.target) is after
+    assert seen(prober, probe.target) is after

@@ -6,7 +6,7 @@ import pytest
 
 from lashup.membership import LAN, Failed, Liveness, Suspected, Swim
 from lashup.membership.messages import Ack, Nack, Ping, PingRequest
-from tests.membership.test_failure_detection import receive, said, until
+from tests.membership.conversation import receive, said, until, until_helpers_are_asked
 from tests.membership.vocabulary import (
     LADDER,
     World,
@@ -167,20 +167,26 @@ def test_a_witness_that_was_asleep_testifies_against_nobody():
 def test_words_of_members_that_were_not_asked_do_not_count():
     world, swims = cluster(12, seed=1)
     prober = swims[0]
-    _, ((_, ping), *_) = until(prober, Ping, limit=world.now + 5)
-    assert isinstance(ping, Ping)
-    assert ping.target is not None
-    at, requests = until(prober, PingRequest, limit=world.now + 5)
-    asked = [n for n in range(12) if address(n) in {to for to, _ in requests}]
+    probe = until_helpers_are_asked(prober, now=world.now)
     strangers = range(20, 40)
 
-    for sender in (*asked[1:], *strangers):
-        receive(prober, Nack(ping.seq, ping.target, 0.6), sender=sender, now=at + 0.01)
-    without_one = seen(prober, ping.target)
-    receive(prober, Nack(ping.seq, ping.target, 0.6), sender=asked[0], now=at + 0.02)
+    for sender in (*probe.helpers[1:], *strangers):
+        receive(
+            prober,
+            Nack(probe.seq, probe.target, 0.6),
+            sender=sender,
+            now=probe.at + 0.01,
+        )
+    without_one = seen(prober, probe.target)
+    receive(
+        prober,
+        Nack(probe.seq, probe.target, 0.6),
+        sender=probe.helpers[0],
+        now=probe.at + 0.02,
+    )
 
     assert without_one is Liveness.ALIVE
-    assert seen(prober, ping.target) is Liveness.DOWN
+    assert seen(prober, probe.target) is Liveness.DOWN
 
 
 def test_an_accuser_says_so_again_each_period_until_the_suspect_has_refuted():
@@ -204,18 +210,24 @@ def test_an_accuser_says_so_again_each_period_until_the_suspect_has_refuted():
 def test_an_ack_by_any_witness_ends_the_probe_whatever_the_others_say():
     world, swims = cluster(12, seed=1)
     prober = swims[0]
-    _, ((_, ping), *_) = until(prober, Ping, limit=world.now + 5)
-    assert isinstance(ping, Ping)
-    assert ping.target is not None
-    at, requests = until(prober, PingRequest, limit=world.now + 5)
-    asked = [n for n in range(12) if address(n) in {to for to, _ in requests}]
+    probe = until_helpers_are_asked(prober, now=world.now)
 
-    receive(prober, Ack(ping.seq, ping.target), sender=asked[0], now=at + 0.5)
-    for sender in asked[1:]:
-        receive(prober, Nack(ping.seq, ping.target, 0.6), sender=sender, now=at + 0.55)
+    receive(
+        prober,
+        Ack(probe.seq, probe.target),
+        sender=probe.helpers[0],
+        now=probe.at + 0.5,
+    )
+    for sender in probe.helpers[1:]:
+        receive(
+            prober,
+            Nack(probe.seq, probe.target, 0.6),
+            sender=sender,
+            now=probe.at + 0.55,
+        )
 
-    assert len(asked) == 10
-    assert seen(prober, ping.target) is Liveness.ALIVE
+    assert len(probe.helpers) == 10
+    assert seen(prober, probe.target) is Liveness.ALIVE
 
 
 def test_evidence_against_a_member_that_answers_decides_nothing():

@@ -16,13 +16,13 @@ from lashup.membership.messages import (
     Ack,
     Gossip,
     Header,
-    Message,
     Nack,
     Ping,
     PingRequest,
     encode_packet,
     packet_untrusted,
 )
+from tests.membership.conversation import receive, said, until
 from tests.membership.vocabulary import (
     LADDER,
     World,
@@ -33,30 +33,6 @@ from tests.membership.vocabulary import (
     record,
     seen,
 )
-
-
-def said(effects) -> list[tuple[tuple[str, int], Message]]:
-    messages = []
-    for effect in effects:
-        if isinstance(effect, Send):
-            packet = packet_untrusted(effect.payload, known=())
-            assert packet is not None
-            messages.append((effect.to, packet.message))
-    return messages
-
-
-def receive(swim: Swim, message: Message, *, sender: int, now: float):
-    header = Header(node_id(sender), 1, 0, 0, b"")
-    return swim.receive(encode_packet(header, (), message), address(sender), now=now)
-
-
-def until(swim: Swim, kind: type[Message], *, limit: float):
-    """Tick a machine that nobody answers until it says something of a kind."""
-    while (now := swim.next_wakeup()) < limit:
-        found = [(to, m) for to, m in said(swim.tick(now=now)) if isinstance(m, kind)]
-        if found:
-            return now, found
-    raise AssertionError(f"no {kind.__name__} before {limit}")
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,15 @@ def test_a_refutation_is_of_one_life_only():
     assert chosen(beliefs)[1] == 8
 
 
+def test_a_suspect_that_has_restarted_has_refuted_nothing():
+    beliefs = beliefs_of(50)
+    beliefs.doubt(node_id(TARGET), now=0.5)
+    beliefs.believe(Belief(record(TARGET, epoch=2), Liveness.ALIVE), now=0.8)
+
+    assert chosen(beliefs)[1] == 8
+    assert node_id(TARGET) not in beliefs.suspicions
+
+
 def test_without_confirmation_no_number_of_helpers_will_do():
     helpers, needed = chosen(beliefs_of(50), config=LADDER)
 

@@ -99,7 +99,7 @@ def test_a_suspicion_that_ended_never_expires(is_alive):
     if is_alive:
         suspicions.refute(node_id(1), now=101.0)
     else:
-        suspicions.confirmed(node_id(1))
+        suspicions.end(node_id(1))
 
     assert suspicions.next_wakeup() == NEVER
     assert suspicions.take_expired(now=1000.0) == []
