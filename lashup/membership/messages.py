@@ -242,12 +242,14 @@ class Packet:
         header: Who sends it.
         gossip: The beliefs that ride on it, as bytes and decoded; without those
             that the receiver has dealt with before.
+        riding: How many ride on it, with those.
         message: The message proper.
         record: The sender's own record, where the message brings it.
     """
 
     header: Header
     gossip: tuple[tuple[bytes, Belief], ...]
+    riding: int
     message: Message
     record: NodeRecord | None
 
@@ -343,12 +345,13 @@ def packet_untrusted(payload: bytes, *, known: Container[bytes]) -> Packet | Non
     if record is not None and record.id != header.sender:
         raise MalformedDatagram("introduces somebody else than the sender")
     gossip: list[tuple[bytes, Belief]] = []
-    for each in fields_untrusted(fields[7], 0):
+    riding = fields_untrusted(fields[7], 0)
+    for each in riding:
         if type(each) is not bytes:
             raise MalformedDatagram(f"a belief of {type(each).__name__}")
         if each not in known:
             gossip.append((each, belief_untrusted(each)))
-    return Packet(header, tuple(gossip), message, record)
+    return Packet(header, tuple(gossip), len(riding), message, record)
 
 
 def _message_untrusted(

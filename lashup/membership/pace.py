@@ -46,6 +46,11 @@ class Pace:
         allowed = self._full_at - (config.gossip_burst - 1) * config.gossip_refill
         return max(soon, allowed)
 
+    def is_rare(self, *, now: float) -> bool:
+        """Whether rounds are few lately: half of the allowance, or more, is there."""
+        config = self._config
+        return self._full_at - config.gossip_burst * config.gossip_refill / 2 <= now
+
     def went_out(self, *, now: float) -> None:
         """A round was sent."""
         self._last_at = now

@@ -87,7 +87,7 @@ class Piggyback:
         if self._gossip_at > now:
             return []
         peers = self._beliefs.members.sample(
-            self._fanout(), without=frozenset(), rng=self._rng
+            self._fanout(now=now), without=frozenset(), rng=self._rng
         )
         message = Gossip()
         encoding = self._encoding(message)
@@ -125,15 +125,17 @@ class Piggyback:
         share = min(1.0, carried / waiting)
         return max(self._config.gossip_spacing, self._config.gossip_period * share)
 
-    def _fanout(self) -> int:
+    def _fanout(self, *, now: float) -> int:
         """How many this round goes to: what is urgent should reach all in one go.
 
         Where everybody who hears something tells f others, once, all but a share of
-        e**-f hear of it: with ln(n) + 3 nearly always all n.
+        e**-f hear of it: with ln(n) + 3 nearly always all n. Where one urgent thing
+        follows the other, the next rounds carry this one as well.
         """
-        if self._beliefs.urgent == self._urgent_gossiped:
-            return self._config.gossip_nodes
+        is_urgent = self._beliefs.urgent != self._urgent_gossiped
         self._urgent_gossiped = self._beliefs.urgent
+        if not is_urgent or not self._pace.is_rare(now=now):
+            return self._config.gossip_nodes
         enough = math.ceil(math.log(self._beliefs.members.live_count + 1)) + 3
         return max(self._config.gossip_nodes, enough)
 

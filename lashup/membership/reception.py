@@ -35,6 +35,9 @@ from lashup.membership.reconciliation import Reconciliation
 from lashup.membership.relay import Relays
 from lashup.membership.turns import Turns
 
+#: Beliefs on one packet, more than which show that its sender has a lot to tell.
+_PLENTY = 8
+
 #: Encoded beliefs that are recognised and passed over when they come again.
 _SEEN_LIMIT = 4096
 
@@ -107,7 +110,7 @@ class Reception:
             self._beliefs.met(packet.record.id, sender, now=now)
         if was_down and self._is(packet.header.sender, Liveness.ALIVE):
             letters += self._welcome_back(packet.header.sender, now=now)
-        return letters + self._meet(packet.header, sender, now=now)
+        return letters + self._meet(packet, sender, now=now)
 
     def respond(self, packet: Packet, sender: Address, *, now: float) -> list[Letter]:
         """Do what the message proper asks for."""
@@ -156,8 +159,9 @@ class Reception:
             case Reaction.NEWS | Reaction.NOTHING:
                 return []
 
-    def _meet(self, header: Header, sender: Address, *, now: float) -> list[Letter]:
+    def _meet(self, packet: Packet, sender: Address, *, now: float) -> list[Letter]:
         """Compare what the sender's header says of it with what we believe."""
+        header = packet.header
         self._turns.common_hash = header.table_hash
         member = self._beliefs.members.get(header.sender)
         if member is None:
@@ -166,6 +170,8 @@ class Reception:
                 return [(sender, Obituary(header.sender, reaped.epoch))]
             return [(sender, Want((header.sender,)))]
         if (member.epoch, member.incarnation) < (header.epoch, header.incarnation):
+            if packet.riding > _PLENTY:
+                return []  # It has more to say, and that among it.
             return [(sender, Want((header.sender,)))]
         if member.epoch > header.epoch:
             # It does not know how far its own epoch had come.

@@ -64,3 +64,15 @@ def test_no_stretch_of_time_holds_more_rounds_than_the_burst_and_the_refill(gaps
             refilled = (end - start) / LAN.gossip_refill
             assert count <= LAN.gossip_burst + refilled + 1e-6
     assert all(b - a >= LAN.gossip_spacing - 1e-9 for a, b in itertools.pairwise(sent))
+
+
+def test_rounds_are_rare_until_half_of_the_allowance_is_used_and_when_it_is_back():
+    pace = Pace(LAN)
+    rare = []
+    for at in (0.0, 0.02, 0.04, 0.06):
+        rare.append(pace.is_rare(now=at))
+        pace.went_out(now=at)
+
+    assert rare == [True, True, True, False]
+    assert not pace.is_rare(now=0.1)
+    assert pace.is_rare(now=0.31)

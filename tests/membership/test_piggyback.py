@@ -40,3 +40,19 @@ def test_with_nobody_to_tell_there_are_no_rounds():
 
     assert piggyback.gossip(now=1.0) == []
     assert piggyback.next_wakeup() == NEVER
+
+
+def test_a_death_is_told_to_enough_for_all_and_one_of_many_to_the_usual_few():
+    piggyback = gossiping(peers=50, updates=0)
+    piggyback.gossip(now=0.0)
+    now, sizes = 1.0, []
+    for number, pause in enumerate([0.0] * 19 + [1.0], start=1):
+        now += pause
+        down = Belief(record(number), Liveness.DOWN, node_id(0))
+        piggyback._beliefs.believe(down, now=now)
+        now = max(now, piggyback._pace.next_at(waiting=1))
+        sizes.append(len(piggyback.gossip(now=now)))
+
+    assert sizes[:2] == [7, 7]
+    assert set(sizes[3:-1]) == {3}
+    assert sizes[-1] == 7
