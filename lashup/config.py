@@ -14,7 +14,7 @@ from lashup.identity import Identity
 from lashup.kv.limits import Limits
 from lashup.machine import Address
 from lashup.membership.config import LAN, MembershipConfig
-from lashup.membership.record import NAME_LIMIT, NodeRecord
+from lashup.membership.record import ADDRESSES_LIMIT, NAME_LIMIT, NodeRecord
 from lashup.multicast import MulticastConfig
 from lashup.paths import Paths
 
@@ -101,6 +101,8 @@ class NodeConfig:
                 )
         check_addresses("seeds", self.seeds)
         check_addresses("advertise", self.advertise or ())
+        if len(self.advertise or ()) > ADDRESSES_LIMIT:
+            raise ConfigError("advertise", f"more than {ADDRESSES_LIMIT} addresses")
         told = ("bind", self.bind_addresses)
         for name, addresses in (("advertise", self.advertise or ()), told):
             for index, (text, _) in enumerate(addresses):

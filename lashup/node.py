@@ -51,7 +51,7 @@ from lashup.multicast import Branch, Delivered, Multicast
 from lashup.outbox import Outbox
 from lashup.rotation import Keep, Order, Rotation, RotationEffect
 from lashup.savings import KEYRING_ROW, MEMBER_TABLE, Savings
-from lashup.traffic import Traffic
+from lashup.traffic import Traffic, flat
 from lashup.view import View
 from lashup.waits import Waits
 from lashup.wire.envelope import Seal
@@ -207,6 +207,13 @@ class Node:
         """
         return self._let_membership(self.membership.set_tags(tags, now=now), now=now)
 
+    def set_addresses(
+        self, addresses: tuple[Address, ...], *, now: float
+    ) -> list[Effect]:
+        """Tell every member where this node is reached; see `Swim`."""
+        outcome = self.membership.set_addresses(addresses, now=now)
+        return self._let_membership(outcome, now=now)
+
     def order_keys(
         self, order: Order, peers: Mapping[NodeId, Address], *, now: float
     ) -> tuple[int, list[Effect]]:
@@ -321,13 +328,8 @@ class Node:
             "fragments": self._inbox.statistics(),
             "paths": self.paths.statistics(),
         }
-        numbers: dict[str, int | float] = {
-            f"{group}_{name}": value
-            for group, values in groups.items()
-            for name, value in values.items()
-        }
-        numbers["malformed_messages"] = self.malformed + self._inbox.malformed
-        return numbers
+        malformed = self.malformed + self._inbox.malformed
+        return {**flat(groups), "malformed_messages": malformed}
 
     def _receive_message(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class Traffic:
@@ -41,6 +41,17 @@ class Traffic:
                 numbers[f"{way}_{kind}"] = messages
                 numbers[f"{way}_{kind}_bytes"] = size
         return numbers
+
+
+def flat(
+    groups: Mapping[str, Mapping[str, int | float]],
+) -> dict[str, int | float]:
+    """Numbers of several parts in one, as `PART_NAME`."""
+    return {
+        f"{group}_{name}": value
+        for group, values in groups.items()
+        for name, value in values.items()
+    }
 
 
 def _count(counts: list[int], size: int) -> None:

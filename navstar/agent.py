@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from lashup import ANY, Key, RunningNode
-from navstar.agent_address import agent_address, of_family, own_addresses
+from navstar.agent_address import agent_address, of_family, usable
 from navstar.allocation import Allocation, IpAddress
 from navstar.config import Config, ReconcileSection
 from navstar.farewell import answer_farewells
@@ -19,6 +19,7 @@ from navstar.hearing import LOOK_PERIOD, Hearing
 from navstar.kernel_side import Inputs, KernelSide
 from navstar.line import KEY_PREFIX, Line
 from navstar.line_table import LineTable
+from navstar.mooring import Mooring
 from navstar.notices import Notices, name_conflicts, said
 from navstar.publish import Speaker
 from navstar.publisher import Publisher, Speech
@@ -76,6 +77,9 @@ class Agent:
             on_change=self._notices.tell_change,
             period=config.reconcile.audit_period,
         )
+        self.mooring = Mooring(
+            node, lambda: self.config, on_move=self.publisher.look, log=log
+        )
         self.reconciler = Reconciler(
             KernelSide(
                 Brake(caution(config.reconcile)),
@@ -107,6 +111,7 @@ class Agent:
             nursery.start_soon(self._await_synchronised)
             nursery.start_soon(answer_farewells, self.node, self._is_gone)
             nursery.start_soon(self.publisher.run)
+            nursery.start_soon(self.mooring.run)
             nursery.start_soon(self.reconciler.run)
 
     async def _follow_source(
@@ -225,7 +230,9 @@ class Agent:
         if self.allocation is None:
             return None
         before = self.agent_ip or self._address_said_before()
-        found = agent_address(self.config, self.allocation, before=before)
+        own = usable((*self.node.addresses, *self.config.lashup.bind))
+        found = agent_address(self.config, self.allocation, own=own, before=before)
+        self.mooring.look()
         unknown = "nothing tells this agent's address: set [overlay] agent_ip"
         self._notices.tell("agent address unknown", [] if found else [unknown])
         if found is None:
@@ -233,13 +240,12 @@ class Agent:
         if found != self.agent_ip:
             self.agent_ip = found
             self.publisher.look()
-        others = own_addresses(self.config)
         return Speaker(
             node=self.me,
             name=self.node.name,
             agent_ip=found,
-            underlay4=of_family(others, 4) if found.version == 6 else None,
-            underlay6=of_family(others, 6) if found.version == 4 else None,
+            underlay4=of_family(own, 4) if found.version == 6 else None,
+            underlay6=of_family(own, 6) if found.version == 4 else None,
         )
 
     def _address_said_before(self) -> IpAddress | None:

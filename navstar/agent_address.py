@@ -11,7 +11,11 @@ from navstar.config import Config
 
 
 def agent_address(
-    config: Config, allocation: Allocation, *, before: IpAddress | None
+    config: Config,
+    allocation: Allocation,
+    *,
+    own: Iterable[IpAddress],
+    before: IpAddress | None,
 ) -> IpAddress | None:
     """This agent's underlay address, or None if nothing tells it.
 
@@ -26,6 +30,7 @@ def agent_address(
     Args:
         config: The operator's word.
         allocation: The source's word.
+        own: Where lashup is reached, those that others are told first.
         before: What it was last, if that is known; returned if nothing of its
             family can be found.
     """
@@ -34,17 +39,16 @@ def agent_address(
     if allocation.agent_ip is not None:
         return allocation.agent_ip
     toward_seeds = (local_address(ip_address(host)) for host, _ in config.lashup.seeds)
-    own = own_addresses(config)
     found = (a for a in (*toward_seeds, *own) if a and not a.is_loopback)
     if before is None:
         return next(found, None)
     return of_family(found, before.version) or before
 
 
-def own_addresses(config: Config) -> tuple[IpAddress, ...]:
-    """The addresses that lashup is reached at, those that others are told first."""
-    hosts = (*config.lashup.advertise, *config.lashup.bind)
-    return tuple(_usable(ip_address(host) for host, _ in hosts))
+def usable(addresses: Iterable[tuple[str, int]]) -> tuple[IpAddress, ...]:
+    """Those of lashup's addresses that another host could send to."""
+    hosts = (ip_address(host) for host, _ in addresses)
+    return tuple(a for a in hosts if not (a.is_loopback or a.is_unspecified))
 
 
 def of_family(addresses: Iterable[IpAddress], version: int) -> IpAddress | None:
@@ -64,7 +68,3 @@ def local_address(toward: IpAddress) -> IpAddress | None:
             return ip_address(probe.getsockname()[0])
     except OSError:
         return None
-
-
-def _usable(addresses: Iterable[IpAddress]) -> Iterable[IpAddress]:
-    return (a for a in addresses if not (a.is_loopback or a.is_unspecified))

@@ -126,6 +126,7 @@ def _take_over(agent: Agent, new: Config) -> None:
     agent.log.info("reloaded", taken=found.taken)
     if found.needs_restart:
         agent.log.warning("changed, but needs a restart", fields=found.needs_restart)
+    agent.mooring.look()
     agent.publisher.look()
     agent.reconciler.trigger(Cause.OPERATOR)
 

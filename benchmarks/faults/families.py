@@ -168,13 +168,12 @@ MOVED = [
         until="both ends have followed",
     ),
 ]
-#: Then nobody is told before the others have found the way to its other address.
+#: Then lashup has to move first.
 MOVED_WITH_LASHUP = [
     Fault(
         "underlay address changed for good, and lashup was on it",
         _move,
         _is_at(_NEW_ADDRESS),
-        within=10.0,
         until="both ends have followed",
     ),
     Fault(

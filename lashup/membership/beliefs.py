@@ -183,13 +183,16 @@ class Beliefs:
             LimitExceeded: More than the tags' limit. Nothing has changed.
             NodeClosed: This node has said goodbye. Nothing has changed.
         """
-        if self.is_leaving:
-            raise NodeClosed("a node that leaves has no more tags to set")
-        incarnation = self.me.incarnation + 1
-        record = replace(self.me, tags=tags, incarnation=incarnation)
-        self._utter_own(record, Liveness.ALIVE, now=now)
-        self.urgent += 1
-        self._events.append(Changed(self._own()))
+        self._change_own(replace(self.me, tags=tags), now=now)
+
+    def set_addresses(self, addresses: tuple[Address, ...], *, now: float) -> None:
+        """This node is reached elsewhere.
+
+        Raises:
+            UsageError: No address, or more than the limit. Nothing has changed.
+            NodeClosed: This node has said goodbye. Nothing has changed.
+        """
+        self._change_own(replace(self.me, addresses=addresses), now=now)
 
     def leave(self, *, now: float) -> None:
         """Say goodbye."""
@@ -317,6 +320,15 @@ class Beliefs:
         self._utter_own(record, Liveness.ALIVE, now=now)
         if is_new_life:
             self._events.append(Changed(self._own()))
+
+    def _change_own(self, record: NodeRecord, *, now: float) -> None:
+        if self.is_leaving:
+            raise NodeClosed("a node that leaves has nothing more to say of itself")
+        incarnation = self.me.incarnation + 1
+        record = replace(record, incarnation=incarnation)
+        self._utter_own(record, Liveness.ALIVE, now=now)
+        self.urgent += 1
+        self._events.append(Changed(self._own()))
 
     def _utter_own(self, record: NodeRecord, liveness: Liveness, *, now: float) -> None:
         self.me = record

@@ -28,8 +28,8 @@ class MemberList:
     hash are kept up to date as members change.
 
     Args:
-        me: The node's own record: its id is never a peer, and its addresses show
-            which families it can send to.
+        me: The node's own record: its id is never a peer, and its addresses, as of
+            now, show which families it can send to.
         hash_key: Keys the hash; the same on all members.
         reaped_limit: Lives that are remembered to be over, at most.
     """
@@ -41,7 +41,7 @@ class MemberList:
         #: Those that are down, in the order in which they became so.
         self.down: dict[NodeId, None] = {}
         self._me = me.id
-        self._families = {_is_v6(address) for address in me.addresses}
+        self._families = _families_of(me)
         self._hash_key = hash_key
         self._reaped_limit = reaped_limit
         self._members: dict[NodeId, Member] = {}
@@ -97,6 +97,8 @@ class MemberList:
         elif (known.addresses, known.name) != (member.addresses, member.name):
             self._unindex(known)
             self._index(member)
+            if node == self._me:
+                self._families = _families_of(member.record)
         self.reaped.pop(node, None)
         if member.liveness.is_live:
             if known is None or not known.liveness.is_live:
@@ -181,6 +183,10 @@ class MemberList:
         for address in member.addresses:
             _remove(self._at, address, member.id)
         _remove(self._named, member.name, member.id)
+
+
+def _families_of(record: NodeRecord) -> set[bool]:
+    return {_is_v6(address) for address in record.addresses}
 
 
 def _is_v6(address: Address) -> bool:

@@ -342,6 +342,18 @@ class Swim:
         self._beliefs.set_tags(tags, now=now)
         return self._settle([], now=now)
 
+    def set_addresses(
+        self, addresses: tuple[Address, ...], *, now: float
+    ) -> list[Effect]:
+        """Tell everybody that this node is reached elsewhere.
+
+        Raises:
+            UsageError: No address, or more than the limit. Nothing has changed.
+            NodeClosed: This node has said goodbye. Nothing has changed.
+        """
+        self._beliefs.set_addresses(addresses, now=now)
+        return self._settle([], now=now)
+
     def _notice_stall(self, *, now: float) -> list[Letter]:
         """If this node did not run when it should have, it blames nobody else."""
         late = now - self._prober.next_wakeup()

@@ -24,7 +24,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from lashup.config import check_addresses
+from lashup.config import NodeConfig, check_addresses
 from lashup.effects import Effect, Visible
 from lashup.errors import (
     MalformedDatagram,
@@ -80,13 +80,13 @@ class RunningNode:
         self,
         node: Node,
         *,
-        name: str,
+        config: NodeConfig,
         endpoint: UdpEndpoint,
         storage: Storage,
         addresses: tuple[Address, ...],
     ) -> None:
         self._node = node
-        self._name = name
+        self._config = config
         self._endpoint = endpoint
         self._commits = Commits(storage, clock=time.monotonic)
         self._addresses = addresses
@@ -127,12 +127,17 @@ class RunningNode:
     @property
     def name(self) -> str:
         """As configured."""
-        return self._name
+        return self._config.name
 
     @property
     def address(self) -> Address:
         """Where others reach this node; with the true port where 0 was bound."""
         return self._addresses[0]
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """All addresses at which others reach this node, the preferred first."""
+        return self._addresses
 
     def members(self) -> tuple[Member, ...]:
         """Every member as this node sees it now, itself included.
@@ -192,6 +197,31 @@ class RunningNode:
         """
         self._require_open()
         self._carry_out(self._node.set_tags(tags, now=anyio.current_time()))
+
+    async def move(
+        self, bind: Sequence[Address], *, advertise: Sequence[Address] = ()
+    ) -> None:
+        """Listen at other addresses from now on, and tell every member.
+
+        For a host whose address has changed: the node goes on as it is, and the others
+        see a `Changed` member. Addresses that are bound already stay so.
+
+        Args:
+            bind: As in `NodeConfig`. Give the port: 0 takes another one.
+            advertise: As in `NodeConfig`; none: the bound addresses.
+
+        Raises:
+            ConfigError: An address cannot be bound, or told. Nothing has changed.
+            NodeClosed: The node has left or stopped.
+        """
+        self._require_member()
+        told = tuple(advertise) or None
+        config = replace(self._config, bind=tuple(bind), advertise=told)
+        self._endpoint.move(config.bind_addresses)
+        self._config, self._addresses = config, told or self._endpoint.addresses
+        self._tripwires.move(self._endpoint.addresses)
+        now = anyio.current_time()
+        self._carry_out(self._node.set_addresses(self._addresses, now=now))
 
     async def leave(self) -> None:
         """Say goodbye, so that the others see a departure and not a failure.

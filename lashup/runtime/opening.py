@@ -95,7 +95,7 @@ def _compose(
         )
     return RunningNode(
         node,
-        name=config.name,
+        config=config,
         endpoint=endpoint,
         storage=storage,
         addresses=addresses,

@@ -55,11 +55,12 @@ class Tripwires:
         wanted: Callable[[], Sequence[tuple[Member, Address]]],
         broken: Callable[[Address], None],
     ) -> None:
-        self._addresses = addresses
+        self._addresses = tuple(addresses)
         self._wanted = wanted
         self._broken = broken
         self._wires: dict[_Wire, anyio.CancelScope] = {}
         self._failures: dict[_Wire, _Failure] = {}
+        self._listening: dict[Address, anyio.CancelScope] = {}
         self._held = 0
         self._counts = dict.fromkeys(("connected", "broken", "unlistened"), 0)
 
@@ -67,14 +68,25 @@ class Tripwires:
         """Wires of ours now, and counts since the start."""
         return {"wires": len(self._wires), "held": self._held, **self._counts}
 
+    def move(self, addresses: Sequence[Address]) -> None:
+        """Listen there from the next look on, and nowhere else."""
+        self._addresses = tuple(addresses)
+
     async def run(self) -> None:
         """Keep the wires until cancelled."""
         async with anyio.create_task_group() as tasks:
-            for address in self._addresses:
-                tasks.start_soon(self._listen, address)
             while True:
+                self._look_where_to_listen(tasks)
                 self._look(tasks)
                 await anyio.sleep(_LOOK_PERIOD)
+
+    def _look_where_to_listen(self, tasks: anyio.abc.TaskGroup) -> None:
+        for address in self._listening.keys() - set(self._addresses):
+            self._listening.pop(address).cancel()
+        for address in self._addresses:
+            if address not in self._listening:
+                scope = self._listening[address] = anyio.CancelScope()
+                tasks.start_soon(self._listen, address, scope)
 
     def _look(self, tasks: anyio.abc.TaskGroup) -> None:
         now = anyio.current_time()
@@ -114,17 +126,18 @@ class Tripwires:
         pause = _RETRY if before is None else min(2 * before.pause, _LONGEST_RETRY)
         self._failures[wire] = _Failure(anyio.current_time() + pause, pause)
 
-    async def _listen(self, address: Address) -> None:
+    async def _listen(self, address: Address, scope: anyio.CancelScope) -> None:
         host, port = address
-        try:
-            listener = await anyio.create_tcp_listener(
-                local_host=host, local_port=port, reuse_port=False
-            )
-        except OSError:  # taken by something else: this node is not watched so
-            self._counts["unlistened"] += 1
-            return
-        async with listener:
-            await listener.serve(self._hold)
+        with scope:
+            try:
+                listener = await anyio.create_tcp_listener(
+                    local_host=host, local_port=port, reuse_port=False
+                )
+            except OSError:  # taken by something else: this node is not watched so
+                self._counts["unlistened"] += 1
+                return
+            async with listener:
+                await listener.serve(self._hold)
 
     async def _hold(self, stream: anyio.abc.SocketStream) -> None:
         async with stream:

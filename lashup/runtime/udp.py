@@ -86,21 +86,12 @@ class UdpEndpoint:
     """
 
     def __init__(self, bind: Sequence[Address]) -> None:
-        if not bind:
-            raise ConfigError("bind", "there is no address to listen at")
         self._sockets: dict[socket.AddressFamily, socket.socket] = {}
         self._counts: Counter[str] = Counter()
         self._refusals: dict[Address, None] = {}
         self._epoll = select.epoll()
         try:
-            for index, address in enumerate(bind):
-                field = "bind" if len(bind) == 1 else f"bind[{index}]"
-                opened = _open(address, field)
-                if opened.family in self._sockets:
-                    opened.close()
-                    raise ConfigError(field, "a second address of the same family")
-                self._sockets[opened.family] = opened
-                self._epoll.register(opened, select.EPOLLIN)
+            self.move(bind)
         except BaseException:
             self.close()
             raise
@@ -109,6 +100,42 @@ class UdpEndpoint:
     def addresses(self) -> tuple[Address, ...]:
         """The addresses that are bound, with their true ports, in the given order."""
         return tuple(s.getsockname()[:2] for s in self._sockets.values())
+
+    def move(self, bind: Sequence[Address]) -> None:
+        """Listen at these addresses from now on, and at no others.
+
+        Sockets that are at one of them stay. What has come to the others and was not
+        drained is lost. Somebody may be waiting.
+
+        Raises:
+            ConfigError: An address cannot be bound, or is none. Names it. All stays
+                as it was.
+        """
+        if not bind:
+            raise ConfigError("bind", "there is no address to listen at")
+        before = {sock.getsockname()[:2]: sock for sock in self._sockets.values()}
+        wanted: dict[socket.AddressFamily, socket.socket] = {}
+        opened: list[socket.socket] = []
+        try:
+            for index, address in enumerate(bind):
+                field = "bind" if len(bind) == 1 else f"bind[{index}]"
+                sock = before.pop(_canonical(address), None)
+                if sock is None:
+                    sock = _open(address, field)
+                    opened.append(sock)
+                if sock.family in wanted:
+                    raise ConfigError(field, "a second address of the same family")
+                wanted[sock.family] = sock
+        except BaseException:
+            for sock in opened:
+                sock.close()
+            raise
+        for sock in before.values():
+            self._epoll.unregister(sock)
+            sock.close()
+        for sock in opened:
+            self._epoll.register(sock, select.EPOLLIN)
+        self._sockets = wanted
 
     async def wait_readable(self) -> None:
         """Return when a datagram may be there. Safe to cancel: nothing is taken."""
@@ -234,6 +261,14 @@ class UdpEndpoint:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _canonical(address: Address) -> Address:
+    """As the kernel writes it; what is no address, as it is."""
+    try:
+        return (str(ipaddress.ip_address(address[0])), address[1])
+    except ValueError:
+        return address
 
 
 def _open(address: Address, field: str) -> socket.socket:

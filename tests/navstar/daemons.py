@@ -122,6 +122,11 @@ class Daemon:
         self.process = None
         return code
 
+    def hang_up(self) -> None:
+        """Have the process read its configuration again."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
+
     def navstar(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command beside the daemon."""
         return subprocess.run(
@@ -240,6 +245,12 @@ def until(
                 return value
             assert time.monotonic() < give_up_at, value
         time.sleep(0.02)
+
+
+def writes(daemon: Daemon) -> int:
+    """Kernel writes of a daemon since its start."""
+    count: int = daemon.ask("status")["kernel"]["writes"]
+    return count
 
 
 def start(*daemons: Daemon) -> None:

@@ -7,7 +7,7 @@ import pytest
 from navstar.agent_address import agent_address
 from navstar.allocation import Allocation
 from navstar.config import Config
-from tests.navstar.kernel_namespace import in_namespace, ip
+from tests.kernel_namespace import in_namespace, ip
 
 pytestmark = pytest.mark.kernel
 
@@ -39,7 +39,7 @@ def found(config: Config, *, before, without: str = ""):
         ip(f"addr add {V6}/64 dev under nodad")
         if without:
             ip(f"addr del {without} dev under")
-        return agent_address(config, Allocation(()), before=before)
+        return agent_address(config, Allocation(()), own=(), before=before)
 
     return in_namespace(look)
 

@@ -13,8 +13,8 @@ from navstar.changed import Changed
 from navstar.diff import Delete, Put, diff
 from navstar.overlay_backend import Kernel
 from navstar.tables import Addr, Fdb
+from tests.kernel_namespace import in_namespace, ip
 from tests.navstar.example_rows import GROUND, LINK, VTEP, insertion_order, path_to
-from tests.navstar.kernel_namespace import in_namespace, ip
 
 pytestmark = pytest.mark.kernel
 

@@ -41,8 +41,8 @@ from navstar.netlink_rows import (
 from navstar.netlink_socket import NetlinkSocket, Refusal
 from navstar.overlay_backend import Kernel
 from navstar.tables import PROTOCOL, Addr, Fdb, Link, Neighbour, Route, Rule
+from tests.kernel_namespace import in_namespace, ip
 from tests.navstar.example_rows import GROUND, LINK, VTEP, insertion_order, path_to
-from tests.navstar.kernel_namespace import in_namespace, ip
 
 v4s, v6s = st.ip_addresses(v=4), st.ip_addresses(v=6)
 macs = st.binary(min_size=6, max_size=6).map(lambda raw: raw.hex(":"))

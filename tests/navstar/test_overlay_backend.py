@@ -18,6 +18,7 @@ from navstar.diff import Delete, Put, diff
 from navstar.overlay_backend import Kernel
 from navstar.tables import Addr, Fdb, Link, Neighbour, Route, Rule, kernel_key
 from simulations.kernel import FakeKernel, set_link_down
+from tests.kernel_namespace import in_namespace, ip
 from tests.navstar.example_rows import (
     GROUND,
     LINK,
@@ -26,7 +27,6 @@ from tests.navstar.example_rows import (
     path_to,
     reach,
 )
-from tests.navstar.kernel_namespace import in_namespace, ip
 from tests.navstar.row_strategies import found_tables, wanted_tables
 
 

@@ -14,6 +14,7 @@ import pytest
 from navstar.diff import diff
 from navstar.overlay_backend import Kernel, UnderlayDevice
 from navstar.tables import Fdb, Neighbour, Route, Row
+from tests.kernel_namespace import in_namespace, ip
 from tests.navstar.example_rows import (
     GROUND,
     LINK,
@@ -21,7 +22,6 @@ from tests.navstar.example_rows import (
     path_to,
     reach,
 )
-from tests.navstar.kernel_namespace import in_namespace, ip
 
 pytestmark = pytest.mark.kernel
 

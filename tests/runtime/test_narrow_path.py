@@ -14,7 +14,7 @@ import lashup
 from lashup.config import NodeConfig
 from lashup.membership import LOCAL
 from lashup.runtime.opening import open_node
-from tests.navstar.kernel_namespace import CLONE_NEWNET, in_namespace, ip
+from tests.kernel_namespace import CLONE_NEWNET, in_namespace, ip
 
 #: What the far end of the link takes, IP header and all; the near end believes 1,500.
 MTU = 1_300

@@ -14,7 +14,7 @@ from pyroute2.nftables.main import NFTables
 from navstar.doctor.examination import CHECKS, examine
 from navstar.doctor.finding import Finding, Level
 from navstar.doctor.host import Host, NeededVtep, Needs
-from tests.navstar.kernel_namespace import in_namespace, ip
+from tests.kernel_namespace import in_namespace, ip
 
 pytestmark = pytest.mark.kernel
 

@@ -1,0 +1,149 @@
+"""Keeps lashup where this host has an address, when the underlay's address changes.
+
+The others find an agent by the addresses that lashup tells. A socket that is bound to
+an address which the host has no more hears nothing and sends nothing, so nobody could
+be told of the new one. So where an address of the configuration is gone, and the host
+reaches the others from another one of its family, lashup is moved there in place; and
+back, when the address is there again. Without another one it stays where it is: most
+addresses that go come back.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import trio
+
+from lashup import ConfigError, NodeClosed, RunningNode
+from navstar.agent_address import local_address
+from navstar.allocation import IpAddress
+from navstar.config import Config
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from lashup.machine import Address
+
+#: Seconds between an address that went and the look at where to go: whoever replaces
+#: one takes the old one away first.
+SETTLE = 0.1
+#: Members that are tried for the way to them, at most.
+_TRIED = 8
+
+
+class Mooring:
+    """Moves lashup's sockets after this host's addresses.
+
+    Args:
+        node: Of lashup.
+        config: The configuration as of now.
+        on_move: Called when the node's addresses have changed.
+        log: Told of each move, and of what prevents one.
+    """
+
+    def __init__(
+        self,
+        node: RunningNode,
+        config: Callable[[], Config],
+        *,
+        on_move: Callable[[], None],
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._node = node
+        self._config = config
+        self._on_move = on_move
+        self._log = log
+        self._wanted = trio.Event()
+        lashup = config().lashup
+        self._at = (lashup.bind, lashup.advertise)
+        #: Hosts of the configuration that were addresses of this host.
+        self._had = {host for host, _ in lashup.bind}
+        self._problem = ""
+
+    def look(self) -> None:
+        """The host's addresses, or the configuration, may have changed."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Follow the host's addresses, until cancelled."""
+        while True:
+            await self._wanted.wait()
+            self._wanted = trio.Event()
+            await trio.sleep(SETTLE)
+            await self._set_right()
+
+    async def _set_right(self) -> None:
+        lashup = self._config().lashup
+        bind = tuple(map(self._place_of, lashup.bind))
+        told = tuple(map(self._place_of, lashup.advertise))
+        if (bind, told) == self._at:
+            return
+        try:
+            await self._node.move(_with_ports(bind, self._node), advertise=told)
+        except (ConfigError, NodeClosed) as error:
+            if str(error) != self._problem:
+                self._problem = str(error)
+                self._log.error("lashup stays where it is", why=self._problem)
+            return
+        self._problem = ""
+        self._at = (bind, told)
+        self._log.warning(
+            "lashup moved", to=[f"{host} port {port}" for host, port in bind]
+        )
+        self._on_move()
+
+    def _place_of(self, address: Address) -> Address:
+        """The address itself, or what there is instead of one that this host had.
+
+        One that it never had is the operator's mistake, or that of a translation on
+        the way to us, which is no business of ours.
+        """
+        host, port = address
+        wanted = ip_address(host)
+        if wanted.is_unspecified or wanted.is_loopback:
+            return address
+        if is_here(wanted):
+            self._had.add(host)
+            return address
+        if host not in self._had:
+            return address
+        for other in self._others():
+            if other.version != wanted.version or other.is_loopback:
+                continue
+            found = local_address(other)
+            if found is not None and not found.is_loopback and is_here(found):
+                return (str(found), port)
+        return address
+
+    def _others(self) -> list[IpAddress]:
+        """Where the others are: whom we know first, then the seeds."""
+        own = {host for host, _ in self._node.addresses}
+        known = [
+            host
+            for member in self._node.live_members()[: _TRIED + 1]
+            if member.id != self._node.id
+            for host, _ in member.addresses
+        ]
+        seeds = (host for host, _ in self._config().lashup.seeds)
+        hosts = dict.fromkeys([*known, *seeds])
+        return [ip_address(host) for host in hosts if host not in own]
+
+
+def is_here(address: IpAddress) -> bool:
+    """Whether this host has an address, ready to be used."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return False
+    return True
+
+
+def _with_ports(bind: Iterable[Address], node: RunningNode) -> list[Address]:
+    """Port 0 in a configuration is whatever was found free: it stays that."""
+    present = node.address[1]
+    return [(host, port or present) for host, port in bind]
