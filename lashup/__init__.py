@@ -67,6 +67,7 @@ from lashup.runtime.broadcast import Missed
 from lashup.runtime.cluster_keys import KeyReport
 from lashup.runtime.directory_lock import idle_directory
 from lashup.runtime.opening import open_node
+from lashup.runtime.seeding import SeedsUnread
 from lashup.wire.keyring import key_id_of
 
 _ROOT = MapField()
@@ -131,6 +132,7 @@ __all__ = (
     "Reaped",
     "Returned",
     "RunningNode",
+    "SeedsUnread",
     "StorageError",
     "StorageFull",
     "StoreLarge",

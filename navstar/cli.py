@@ -93,9 +93,9 @@ def options(
 def run(config: ConfigFile = None, *, as_json: LogAsJson = False) -> None:
     """Run the daemon in the foreground until SIGTERM or Ctrl-C.
 
-    SIGHUP reads the configuration again: [reconcile], overlay.agent_ip, lashup.bind
-    and lashup.advertise count from then on; the log names what needs a restart.
-    systemd is told when it is ready.
+    SIGHUP reads the configuration again: [reconcile], overlay.agent_ip, and bind,
+    advertise and seeds of [lashup] count from then on; the log names what needs a
+    restart. systemd is told when it is ready.
 
     Stopping it leaves the kernel as it is: containers stay reachable, and a restart
     changes nothing. 'navstar down' takes our rows out.

@@ -10,6 +10,7 @@ import random
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -28,6 +29,8 @@ from navstar.supervision import Supervisor, supervisor
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
+
+    from lashup import Address
 
 
 async def run_daemon(
@@ -55,7 +58,9 @@ async def run_daemon(
     rng = random.Random()
     watcher = supervisor()
     with _single_errors():
-        async with open_node(node_config(config)) as node:
+        # Who was started before its seeds were known finds them in the file later.
+        seeds = partial(_seeds_of, reread)
+        async with open_node(node_config(config), seed_source=seeds) as node:
             agent = Agent(config, node, log=log, rng=rng)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_stop_on_signal, agent.stop)
@@ -91,6 +96,10 @@ def node_config(config: Config) -> NodeConfig:
     )
 
 
+def _seeds_of(reread: Callable[[], Config]) -> tuple[Address, ...]:
+    return reread().lashup.seeds
+
+
 async def _stop_on_signal(stop: trio.Event) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
@@ -114,11 +123,11 @@ async def _reload_on_hangup(
             except Unusable as error:
                 agent.log.error("reload refused, all stays as it was", why=str(error))
             else:
-                _take_over(agent, new)
+                await _take_over(agent, new)
             watcher.ready(f"agent {agent.node.name}")
 
 
-def _take_over(agent: Agent, new: Config) -> None:
+async def _take_over(agent: Agent, new: Config) -> None:
     found = compare(agent.config, new)
     agent.config = merged(agent.config, new)
     section = agent.config.reconcile
@@ -126,6 +135,7 @@ def _take_over(agent: Agent, new: Config) -> None:
     agent.log.info("reloaded", taken=found.taken)
     if found.needs_restart:
         agent.log.warning("changed, but needs a restart", fields=found.needs_restart)
+    await agent.node.join(agent.config.lashup.seeds)
     agent.mooring.look()
     agent.publisher.look()
     agent.reconciler.trigger(Cause.OPERATOR)

@@ -11,7 +11,18 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from lashup import Failed, Joined, Left, Member, Returned, Suspected
+from lashup import (
+    DiskFull,
+    Failed,
+    Joined,
+    Left,
+    Member,
+    PathNarrow,
+    PathWide,
+    Returned,
+    SeedsUnread,
+    Suspected,
+)
 from navstar.allocation import Skipped
 from navstar.hearing import UNANSWERED_AFTER
 from navstar.line_codec import BadLine
@@ -99,6 +110,12 @@ class Notices:
                 self._log.warning("member failed", **_who(member))
             case Suspected(member):
                 self._log.debug("member suspected", **_who(member))
+            case SeedsUnread(problem):
+                self._log.warning("seeds cannot be read", why=problem)
+            case DiskFull(problem):
+                self._log.error("disk full", why=problem)
+            case PathNarrow() | PathWide():
+                self._log.warning("path to a member", news=str(event))
             case _:
                 self._log.debug("membership", news=str(event))
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from navstar.config import Config
 
 #: Fields that a running daemon takes over; the last part may be any.
-SAFE = ("reconcile.", "overlay.agent_ip", "lashup.bind", "lashup.advertise")
+SAFE = (
+    "reconcile.", "overlay.agent_ip", "lashup.bind", "lashup.advertise", "lashup.seeds",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,13 @@ def compare(old: Config, new: Config) -> Reload:
 def merged(old: Config, new: Config) -> Config:
     """The old configuration with what a running daemon takes over of the new one."""
     overlay = old.overlay.model_copy(update={"agent_ip": new.overlay.agent_ip})
-    moved = {"bind": new.lashup.bind, "advertise": new.lashup.advertise}
-    lashup = old.lashup.model_copy(update=moved)
+    lashup = old.lashup.model_copy(
+        update={
+            "bind": new.lashup.bind,
+            "advertise": new.lashup.advertise,
+            "seeds": new.lashup.seeds,
+        }
+    )
     return old.model_copy(
         update={"reconcile": new.reconcile, "overlay": overlay, "lashup": lashup}
     )

@@ -72,6 +72,9 @@ class MembershipConfig:
         join_period: Between two attempts to reach the seeds while alone; each is
             shortened by up to a half at random.
         join_seeds: Seeds that one attempt asks, at most.
+        walk_answers: Questions about its member table that a node answers a second;
+            who asks more is sent on to others. Each costs some 0.2 ms.
+        settled_after: Others are sent on to members that are there for so long.
         leave_timeout: A leaver waits so long for acknowledgements.
         leave_acknowledgements: So many members must have heard that we leave.
         heal_period: No node tries members that are down more often than this.
@@ -115,6 +118,8 @@ class MembershipConfig:
     retransmissions: int = 4
     join_period: float = 0.9
     join_seeds: int = 5
+    walk_answers: float = 500.0
+    settled_after: float = 10.0
     leave_timeout: float = 2.0
     leave_acknowledgements: int = 3
     heal_period: float = 0.5

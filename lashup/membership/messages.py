@@ -41,6 +41,9 @@ _SHORT_LIST = 0x90
 #: Broken links that one list has room for.
 LINKS_LIMIT = 32
 
+#: Members that one is sent on to, at most.
+REDIRECT_LIMIT = 16
+
 #: Milliseconds that a helper may be asked to wait, at most.
 _PATIENCE_LIMIT = 600_000
 
@@ -59,6 +62,7 @@ class Kind(enum.IntEnum):
     BELIEFS = 9
     OBITUARY = 10
     LINKS = 11
+    REDIRECT = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,17 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirect:
+    """Instead of an answer: the sender is busy, and these have the same table.
+
+    Attributes:
+        nodes: Whom to ask, in any order. What is believed of them came before.
+    """
+
+    nodes: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Want:
     """Tell me what you believe of these."""
 
@@ -200,6 +215,7 @@ Message: TypeAlias = (
     | Beliefs
     | Obituary
     | Links
+    | Redirect
 )
 
 #: The kinds as they are counted.
@@ -215,6 +231,7 @@ KIND_NAMES: dict[type[Message], str] = {
     Beliefs: "beliefs",
     Obituary: "obituary",
     Links: "links",
+    Redirect: "redirect",
 }
 #: Of a later version.
 UNKNOWN_KIND = "unknown_kind"
@@ -316,6 +333,8 @@ def _body(message: Message) -> tuple[int, int, list[object]]:
             return Kind.OBITUARY, 0, [node, epoch]
         case Links(observer, epoch, number, targets):
             return Kind.LINKS, 0, [observer, epoch, number, targets]
+        case Redirect(nodes):
+            return Kind.REDIRECT, 0, [nodes]
 
 
 def packet_untrusted(payload: bytes, *, known: Container[bytes]) -> Packet | None:
@@ -338,7 +357,7 @@ def packet_untrusted(payload: bytes, *, known: Container[bytes]) -> Packet | Non
         table_hash=natural_untrusted(fields[5]),
         rider=bytes_untrusted(fields[6], _RIDER_SIZES),
     )
-    if not Kind.PING <= kind <= Kind.LINKS:
+    if not Kind.PING <= kind <= Kind.REDIRECT:
         return None
     message, encoded = _message_untrusted(Kind(kind), seq, fields[8:])
     record = None if encoded is None else record_untrusted(encoded)
@@ -391,6 +410,11 @@ def _message_untrusted(
             return Obituary(node_id_untrusted(node), life), None
         case Kind.LINKS, [observer, epoch, number, targets, *_]:
             return _links_untrusted(observer, epoch, number, targets), None
+        case Kind.REDIRECT, [nodes, *_]:
+            named = fields_untrusted(nodes, 1)
+            if len(named) > REDIRECT_LIMIT:
+                raise MalformedDatagram(f"sent on to {len(named)} members")
+            return Redirect(tuple(map(node_id_untrusted, named))), None
         case _:
             raise MalformedDatagram(f"a {kind.name} with {len(body)} fields")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lashup.machine import Address, NodeId
+from lashup.membership.admission import Admission
 from lashup.membership.beliefs import Beliefs, Reaction
 from lashup.membership.leaving import Leaving
 from lashup.membership.link_faults import LinkFaults
@@ -27,6 +28,7 @@ from lashup.membership.messages import (
     Packet,
     Ping,
     PingRequest,
+    Redirect,
     Want,
 )
 from lashup.membership.messages import Beliefs as Told
@@ -65,6 +67,7 @@ class Reception:
         leaving: Leaving,
         reconciliation: Reconciliation,
         link_faults: LinkFaults,
+        admission: Admission,
     ) -> None:
         #: Encoded gossip that was heard before.
         self.seen: dict[bytes, None] = {}
@@ -75,6 +78,7 @@ class Reception:
         self._leaving = leaving
         self._reconciliation = reconciliation
         self._link_faults = link_faults
+        self._admission = admission
 
     def walk_untrusted(
         self, packet: Packet, sender: Address, *, now: float
@@ -86,6 +90,11 @@ class Reception:
         """
         match packet.message:
             case Ask(body):
+                asker = packet.header.sender
+                elsewhere = self._admission.elsewhere(asker, now=now)
+                if elsewhere:
+                    told = self._reconciliation.tell(elsewhere, sender)
+                    return [*told, (sender, Redirect(elsewhere))]
                 answer = self._beliefs.members.summary.answer_untrusted(body)
                 return [(sender, Answer(answer))]
             case Answer() as answered:
@@ -132,6 +141,9 @@ class Reception:
                 return self._link_faults.hear(links, now=now)
             case Told(beliefs):
                 return self._told(beliefs, header.sender, sender, now=now)
+            case Redirect(nodes):
+                peer = header.sender
+                return self._reconciliation.redirected(nodes, peer=peer, now=now)
             case Obituary(node, epoch) if node == me.id:
                 if self._beliefs.hear_obituary(epoch, now=now) is Reaction.REFUTED:
                     return [(sender, Gossip())]

@@ -47,6 +47,9 @@ _ID_SIZE = 18
 #: A peer that says nothing for so many times the retry is given up on.
 _SILENCE = 8
 
+#: How often in a row a walk is taken elsewhere before it insists.
+_REDIRECTS = 3
+
 #: Bytes of a payload that are not the body: header and framing, without a rider.
 _HEADER = 100
 
@@ -93,6 +96,8 @@ class Reconciliation:
         self._has_walked = False
         #: Members that were down and have spoken to us since the last walk.
         self._back: set[NodeId] = set()
+        #: How often we were sent on to others since our table was last equal to one.
+        self._redirects = 0
 
     def next_wakeup(self) -> float:
         """When `tick` has something to do."""
@@ -113,6 +118,7 @@ class Reconciliation:
             self._waiting_since = self._start_at = NEVER
             self._rest = 0.0
             self._back.discard(peer)
+            self._redirects = 0
             return []
         if self._visit is not None:
             return []
@@ -175,6 +181,24 @@ class Reconciliation:
             visit.exchange_at = min(visit.exchange_at, soon)
         self._end_if_over(now=now)
         return letters
+
+    def redirected(
+        self, nodes: Sequence[NodeId], *, peer: NodeId, now: float
+    ) -> list[Letter]:
+        """The peer has no time for our walk: go on with another member.
+
+        After some of this the questions are repeated until they are answered.
+        """
+        visit, members = self._visit, self._beliefs.members
+        if visit is None or visit.peer != peer or self._redirects >= _REDIRECTS:
+            return []
+        for node in nodes:
+            other = members.live_peer(node)
+            if other is not None and node != peer:
+                self._redirects += 1
+                self._begin(node, members.address_of(other), now=now)
+                return self.tick(now=now)
+        return []
 
     def told(self, node: NodeId, *, now: float) -> list[Letter]:
         """A belief about a node was told to us: one less to ask for."""

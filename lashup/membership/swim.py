@@ -27,6 +27,7 @@ from itertools import count
 from random import Random
 
 from lashup.machine import Address, NodeId
+from lashup.membership.admission import Admission
 from lashup.membership.beliefs import Beliefs
 from lashup.membership.config import MembershipConfig
 from lashup.membership.events import Effect, LinkFault, Reaped, RiderHeard
@@ -115,6 +116,7 @@ class Swim:
         )
         self._leaving = Leaving(beliefs, config, next_seq=next_seq, rng=rng)
         self._reconciliation = Reconciliation(beliefs, config)
+        self._admission = Admission(beliefs, config, rng=rng)
         self._reception = Reception(
             beliefs,
             prober=self._prober,
@@ -123,6 +125,7 @@ class Swim:
             leaving=self._leaving,
             reconciliation=self._reconciliation,
             link_faults=self._link_faults,
+            admission=self._admission,
         )
         self._stalls = 0
         self._evidence = 0
@@ -219,6 +222,7 @@ class Swim:
             **self._round_trips.statistics(),
             **self._prober.statistics,
             "walks": self._reconciliation.walks,
+            "redirects": self._admission.redirects,
             "suspicions": beliefs.accusations,
             "refutations": beliefs.refutations,
             "stalls": self._stalls,

@@ -16,6 +16,7 @@ from lashup.identity import Identity, next_start
 from lashup.node import Node
 from lashup.runtime.agent import RunningNode
 from lashup.runtime.memory_storage import MemoryStorage
+from lashup.runtime.seeding import SeedSource
 from lashup.runtime.sqlite_storage import SqliteStorage
 from lashup.runtime.storage import Storage
 from lashup.runtime.udp import UdpEndpoint
@@ -23,7 +24,10 @@ from lashup.runtime.udp import UdpEndpoint
 
 @asynccontextmanager
 async def open_node(
-    config: NodeConfig, *, storage: Storage | None = None
+    config: NodeConfig,
+    *,
+    storage: Storage | None = None,
+    seed_source: SeedSource | None = None,
 ) -> AsyncIterator[RunningNode]:
     """Run a node as long as the context lasts.
 
@@ -33,6 +37,9 @@ async def open_node(
     Args:
         config: What the node is told.
         storage: Where to keep things instead of `config.data_dir`; closed at the end.
+        seed_source: Names more seeds, which may change while the node runs: it is
+            asked at the start and every 5 s while the node is alone, in a thread.
+            What it raises is told as `SeedsUnread`.
 
     Raises:
         ConfigError: An address cannot be bound.
@@ -55,6 +62,8 @@ async def open_node(
                 if config.membership.tripwires:
                     tasks.start_soon(running._tripwires.run)  # noqa: SLF001
                 await running.join(config.seeds)
+                if seed_source is not None:
+                    tasks.start_soon(running._seeding(seed_source).run)  # noqa: SLF001
                 try:
                     yield running
                 finally:

@@ -19,6 +19,7 @@ from lashup.membership.messages import (
     Obituary,
     Ping,
     PingRequest,
+    Redirect,
     Want,
 )
 
@@ -99,4 +100,5 @@ messages = st.one_of(
     st.builds(
         Links, node_ids, naturals, naturals, st.lists(node_ids, max_size=5).map(tuple)
     ),
+    st.lists(node_ids, min_size=1, max_size=16).map(lambda n: Redirect(tuple(n))),
 )

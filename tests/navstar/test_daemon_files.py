@@ -1,12 +1,15 @@
 """What two running agents make of what their allocation files come to say."""
 
+import re
 import signal
 
 import pytest
 
 from tests.navstar.daemons import (
     ALLOCATION,
+    Daemon,
     is_meshed,
+    meshed,
     start,
     until,
     writes,
@@ -122,3 +125,31 @@ def test_nothing_is_deleted_before_a_peer_was_heard(agents) -> None:
     assert "compared" in status["held"]["reason"]
     assert first.rows() == before
     assert first.ask("status")["kernel"]["writes"] == 0
+
+
+def test_seeds_that_are_named_after_the_start_are_found_without_a_reload(
+    agents: tuple[Daemon, Daemon],
+) -> None:
+    first, second = agents
+    named = second.config.read_text()
+    second.config.write_text(re.sub(r"seeds = .*\n", "seeds = []\n", named))
+    first.start()
+    second.start()
+    assert len(second.ask("members")["members"]) == 1
+
+    second.config.write_text(named)
+
+    meshed(first, second)
+
+
+def test_seeds_are_taken_over_by_a_reload(pair: tuple[Daemon, Daemon]) -> None:
+    _, second = pair
+    named = second.config.read_text()
+    second.config.write_text(
+        re.sub(r"seeds = .*\n", 'seeds = ["10.78.0.9:1"]\n', named)
+    )
+
+    second.hang_up()
+
+    reloaded = until(lambda: [e for e in second.log() if e["event"] == "reloaded"])
+    assert reloaded[0]["taken"] == ["lashup.seeds"]
