@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 from typing import TypeAlias
 
 from navstar.allocation import Interface, Network, Overlay, Vtep
+from navstar.blocks import overlap, within
 from navstar.errors import Problem
 
 #: DC/OS names the bridges m-NAME and d-NAME, and a device name has 15 bytes.
@@ -67,7 +68,7 @@ def _alone(overlay: Overlay) -> _Found:
     yield from _vtep(overlay.vtep)
     for vtep in _vtep_networks(overlay):
         for subnet in _subnets(overlay):
-            if _overlap(vtep, subnet):
+            if overlap(vtep, subnet):
                 yield Problem("vtep.address", f"{vtep} overlaps the subnet {subnet}")
 
 
@@ -90,7 +91,7 @@ def _family(
         return
     if subnet is None:
         yield Problem(f"subnet{suffix}", f"is missing, but block{suffix} is {block}")
-    elif block.version != subnet.version or not _within(block, subnet):
+    elif not within(block, subnet):
         yield Problem(f"block{suffix}", f"{block} is outside the overlay {subnet}")
     if address is None:
         field = f"vtep.address{suffix}"
@@ -131,7 +132,7 @@ def _together(overlay: Overlay, other: Overlay) -> _Found:
         yield Problem("name", f"{overlay.name!r} is used twice")
     for mine in _subnets(overlay):
         for theirs in _subnets(other):
-            if _overlap(mine, theirs):
+            if overlap(mine, theirs):
                 field = f"subnet{'' if mine.version == 4 else 6}"
                 text = f"{mine} overlaps {theirs} of overlay {other.name!r}"
                 yield Problem(field, text)
@@ -157,7 +158,7 @@ def _two_vteps(overlay: Overlay, other: Overlay) -> _Found:
         yield Problem("vtep.vni", text)
     for network in _vtep_networks(overlay):
         for used in _vtep_networks(other):
-            if _overlap(network, used):
+            if overlap(network, used):
                 text = f"{network} overlaps {used} of {theirs.name!r}"
                 yield Problem("vtep.address", text)
 
@@ -191,11 +192,3 @@ def _subnets(overlay: Overlay) -> list[Network]:
 def _vtep_networks(overlay: Overlay) -> list[Network]:
     vtep = overlay.vtep
     return [a.network for a in (vtep.address, vtep.address6) if a is not None]
-
-
-def _within(block: Network, subnet: Network) -> bool:
-    return block.prefixlen >= subnet.prefixlen and block.network_address in subnet
-
-
-def _overlap(one: Network, other: Network) -> bool:
-    return one.version == other.version and one.overlaps(other)

@@ -22,6 +22,7 @@ from ipaddress import ip_address
 from typing import TypeAlias
 
 from navstar.allocation import Network
+from navstar.blocks import span
 
 #: What it is ("VTEP address", "MAC", "agent address"), and where: link and family.
 IdentityField: TypeAlias = tuple[str, str]
@@ -148,11 +149,6 @@ def age(claim: Claim) -> tuple[int, str, str]:
 def shown(value: IdentityValue) -> str:
     """The address as people write it."""
     return value if isinstance(value, str) else str(ip_address(value))
-
-
-def span(block: Network) -> tuple[int, int]:
-    """The first and the last address of a block, as numbers."""
-    return int(block.network_address), int(block.broadcast_address)
 
 
 def _agree(held: Identity, claim: Claim) -> bool:

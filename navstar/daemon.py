@@ -17,6 +17,7 @@ import trio
 
 from lashup import NodeConfig, open_node
 from navstar.agent import Agent, caution, timing
+from navstar.allocator import give_back, share_one_heap
 from navstar.commands import Commands
 from navstar.config import Config, load_keys
 from navstar.control_server import refuse_if_served, serve_control
@@ -55,6 +56,7 @@ async def run_daemon(
     for warning in host_warnings(config):
         log.warning("configuration", what=str(warning))
     refuse_if_served(config.control.socket)
+    share_one_heap()
     rng = random.Random()
     watcher = supervisor()
     with _single_errors():
@@ -65,6 +67,7 @@ async def run_daemon(
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_stop_on_signal, agent.stop)
                 nursery.start_soon(watcher.feed_watchdog)
+                nursery.start_soon(give_back)
                 nursery.start_soon(agent.run)
                 socket, commands = config.control.socket, Commands(agent)
                 await nursery.start(serve_control, socket, commands)

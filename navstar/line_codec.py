@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface, ip_network
 
 from navstar.allocation import Interface, IpAddress, Network
+from navstar.blocks import overlap, within
 from navstar.checks import MAX_MTU, MIN_MTU, is_host, is_unicast_mac
 from navstar.line import KEY_PREFIX, Line
 
@@ -106,9 +107,9 @@ def _line(
     if not isinstance(value, dict):
         raise _Bad(f"should be a map, not {_shown(value)}")
     subnet = _network("subnet", value.get("subnet"))
-    if subnet.version != overlay.version or not _within(subnet, overlay):
+    if not within(subnet, overlay):
         raise _Bad(f"subnet: {subnet} is outside the overlay {overlay}")
-    if vtep.network.overlaps(overlay):
+    if overlap(vtep.network, overlay):
         raise _Bad(f"VTEP address: {vtep} is inside the overlay {overlay}")
     return Line(
         overlay=overlay,
@@ -158,10 +159,6 @@ def _network(field: str, text: object) -> Network:
     except ValueError:
         pass
     raise _Bad(f"{field}: {_shown(text)} is not a network in its usual form")
-
-
-def _within(block: Network, overlay: Network) -> bool:
-    return block.prefixlen >= overlay.prefixlen and block.network_address in overlay
 
 
 def _mac(value: object) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from navstar.allocation import Interface, IpAddress, Network
+from navstar.blocks import overlap, within
 from navstar.claims import Claim, IdentityField, IdentityValue
 from navstar.line import Line
 from navstar.tables import Link, is_unicast_mac
@@ -73,13 +74,9 @@ def _vtep_misfit(line: Line, place: Place) -> str | None:
 
 def _block_misfit(line: Line, place: Place) -> str | None:
     block, overlay = line.subnet, place.overlay
-    if (
-        block.version != overlay.version
-        or block.network_address not in overlay
-        or block.broadcast_address not in overlay
-    ):
+    if not within(block, overlay):
         return f"block {block} is not inside {overlay}"
-    if block.overlaps(place.vtep.network):
+    if overlap(block, place.vtep.network):
         return f"block {block} overlaps the VTEP network {place.vtep.network}"
     return None
 

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from navstar.allocation import Allocation, Network, Skipped
+from navstar.blocks import overlap
 from navstar.claims import (
     Claim,
     Conflict,
@@ -281,7 +282,7 @@ def _takes_ours(
         if item in own:
             return f"{item[0][0]} {shown(item[1])} is this agent's own"
     block = claim.place.block
-    if claim.block.overlaps(block):
+    if overlap(claim.block, block):
         return f"block {claim.block} overlaps this agent's own {block}"
     return None
 

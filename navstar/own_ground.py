@@ -14,6 +14,7 @@ from navstar.allocation import (
     Skipped,
     Vtep,
 )
+from navstar.blocks import overlap
 from navstar.line_fitness import Place
 from navstar.tables import Addr, Link, Row, Rule
 
@@ -128,7 +129,7 @@ def _unusable(
 
 
 def _share_network(one: Interface | None, other: Interface | None) -> bool:
-    return bool(one and other and one.network.overlaps(other.network))
+    return bool(one and other and overlap(one.network, other.network))
 
 
 def _link(vtep: Vtep, underlay: Underlay) -> Link:

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
+from navstar.blocks import span
 from navstar.claims import (
     Claim,
     Conflict,
@@ -25,7 +26,6 @@ from navstar.claims import (
     IdentityValue,
     Ledger,
     age,
-    span,
 )
 
 #: Whose claim it is, and in which overlay: a node has one in each.
