@@ -5,6 +5,10 @@ member that is down, or one that it remembers from an earlier life, or a seed at
 which it knows nobody. All nodes of one side together try `heal_rate` of them a
 second, whatever the size of the cluster: the more nodes there are, the less each
 does. When one answers, reconciliation brings the rest of its side along.
+
+The pauses of one node are exponential. So the attempts of all of them come at random
+and at the same rate at any time, also where all have started, or have given up the
+other side, at the same moment.
 """
 
 from __future__ import annotations
@@ -66,8 +70,8 @@ class Healing:
             return []
         config = self._config
         interval = self._beliefs.members.live_count / config.heal_rate
-        spread = self._rng.uniform(0.5, 1.5)
-        self._next_at = now + max(config.heal_period, interval) * spread
+        pause = interval * self._rng.expovariate(1.0)
+        self._next_at = now + max(config.heal_period, pause)
         return self._try_one()
 
     def settled(self, node: NodeId) -> None:

@@ -1,9 +1,14 @@
+import random
 from dataclasses import replace
 
 import pytest
 
 from lashup.membership import LAN, Failed, Liveness, Reaped
-from tests.membership.vocabulary import World, cluster, node_id, seen
+from lashup.membership.beliefs import Beliefs
+from lashup.membership.healing import Healing
+from lashup.membership.joining import Joining
+from lashup.membership.member import Belief
+from tests.membership.vocabulary import World, cluster, node_id, record, seen
 
 
 @pytest.mark.parametrize("size", [2, 5, 20])
@@ -32,6 +37,30 @@ def test_many_members_are_equal_again_in_little_more_than_a_second():
     world.heal()
 
     assert world.converge(within=2.0) < 1.4
+
+
+def test_all_of_a_cluster_together_try_as_often_at_any_time():
+    """Found by `simulations run partition --nodes 1000`: none tried before 125 s."""
+    beliefs = Beliefs(record(0), LAN, now=0.0)
+    for number in range(1, 200):
+        beliefs.believe(Belief(record(number), Liveness.ALIVE), now=0.0)
+    beliefs.believe(Belief(record(200), Liveness.ALIVE), now=0.0)
+    beliefs.give_up(node_id(200), now=0.0)
+    tries = []
+    for seed in range(200):
+        rng = random.Random(seed)
+        joining = Joining(beliefs, LAN, next_seq=lambda: 0, rng=rng)
+        healing = Healing(
+            beliefs, LAN, joining=joining, remembered=(), next_seq=lambda: 0, rng=rng,
+            now=0.0,
+        )  # fmt: skip
+        while (now := healing.next_wakeup()) < 200.0:
+            tries += [now] * len(healing.tick(now=now))
+
+    # But for the first try of each, at its start.
+    expected = 10 * LAN.heal_rate
+    counts = [sum(at <= t < at + 10 for t in tries) for at in range(1, 190, 10)]
+    assert all(expected / 2 < count < expected * 2 for count in counts)
 
 
 def test_the_first_word_of_one_that_was_down_has_both_tables_compared_at_once():
