@@ -1,6 +1,6 @@
 """One node in a process of its own, for measurements over real processes.
 
-python -m benchmarks.node_process NAME DATA_DIR SEED_HOST:PORT
+python -m benchmarks.node_process NAME DATA_DIR SEED_HOST:PORT [HOST]
 
 Reads commands as lines of JSON and answers each with one; `Nodes` is the other end.
 Times are CLOCK_MONOTONIC in nanoseconds, the same in all processes of a host.
@@ -12,8 +12,10 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,14 @@ from lashup import LAN, Liveness, NodeConfig, RunningNode, map_field, open_node
 _PROBE = "probe"
 #: Lines of one update while a table is filled.
 _TOGETHER = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where a node process runs: a network namespace, and an address in it."""
+
+    namespace: str
+    address: str
 
 
 class Measured:
@@ -42,8 +52,14 @@ class Measured:
         match asked["do"]:
             case "members":
                 await node.wait_until(lambda: self._alive() >= asked["count"])
+                return time.monotonic_ns()
+            case "split":
+                await node.wait_until(lambda: self._alive() <= asked["count"])
+            case "count":
+                return self._facts()
             case "fill":
-                lines = [Agent(number) for number in range(asked["lines"])]
+                first = asked.get("first", 0)
+                lines = [Agent(n) for n in range(first, first + asked["lines"])]
                 for at in range(0, len(lines), _TOGETHER):
                     some = [a.operation() for a in lines[at : at + _TOGETHER]]
                     await node.kv.update(KEY, *some)
@@ -98,10 +114,12 @@ class Measured:
         return self._node.statistics()["kv_facts"]
 
 
-async def _run(name: str, data_dir: str, seed: str) -> None:
+async def _run(name: str, data_dir: str, seed: str, bind: str = "127.0.0.1") -> None:
     host, _, port = seed.rpartition(":")
     config = NodeConfig(
         name=name,
+        bind=(bind, 0),
+        keys=[bytes(32)],
         seeds=[(host, int(port))] if seed else [],
         data_dir=Path(data_dir) if data_dir else None,
         membership=LAN,
@@ -160,25 +178,42 @@ class Nodes:
 
 
 @contextmanager
-def cluster(directories: Iterable[Path | None]) -> Iterator[Nodes]:
-    """Start a node process per data directory (None: in memory), and end them."""
+def cluster(
+    directories: Iterable[Path | None], *, hosts: Sequence[Host] = ()
+) -> Iterator[Nodes]:
+    """Start a node process per data directory (None: in memory), and end them.
+
+    Args:
+        directories: One for each node.
+        hosts: Where each runs; none: all on this one.
+    """
     with ExitStack() as stack:
         processes: list[subprocess.Popen[str]] = []
         nodes = Nodes(processes)
         stack.callback(_end, processes)
         seed = ""
         for number, directory in enumerate(directories):
-            start(processes, str(directory or ""), seed=seed)
+            where = hosts[number] if hosts else None
+            start(processes, str(directory or ""), seed=seed, where=where)
             host, port = nodes.answer(number)
             seed = seed or f"{host}:{port}"
         nodes.all("members", count=len(processes))
         yield nodes
 
 
-def start(processes: list[subprocess.Popen[str]], directory: str, *, seed: str) -> None:
+def start(
+    processes: list[subprocess.Popen[str]],
+    directory: str,
+    *,
+    seed: str,
+    where: Host | None = None,
+) -> None:
     """Start one more node process."""
     name = f"n{len(processes)}"
     command = [sys.executable, "-m", "benchmarks.node_process", name, directory, seed]
+    if where is not None:
+        inside = ("ip", "netns", "exec", where.namespace)
+        command = [*inside, *command, where.address]
     processes.append(
         subprocess.Popen(  # noqa: S603  # our own
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -194,5 +229,4 @@ def _end(processes: list[subprocess.Popen[str]]) -> None:
 
 
 if __name__ == "__main__":
-    name, data_dir, seed = sys.argv[1:4]
-    anyio.run(_run, name, data_dir, seed, backend="trio")
+    anyio.run(partial(_run, *sys.argv[1:5]), backend="trio")
