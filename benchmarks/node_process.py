@@ -124,7 +124,10 @@ async def _run(name: str, data_dir: str, seed: str, bind: str = "127.0.0.1") -> 
         data_dir=Path(data_dir) if data_dir else None,
         membership=LAN,
     )
-    async with open_node(config) as node, anyio.create_task_group() as tasks:
+    async with (
+        open_node(config, freeze_table=True) as node,
+        anyio.create_task_group() as tasks,
+    ):
         measured = Measured(node)
         tasks.start_soon(measured.watch)
         tasks.start_soon(measured.keep_time)

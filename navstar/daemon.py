@@ -62,7 +62,9 @@ async def run_daemon(
     with _single_errors():
         # Who was started before its seeds were known finds them in the file later.
         seeds = partial(_seeds_of, reread)
-        async with open_node(node_config(config), seed_source=seeds) as node:
+        async with open_node(
+            node_config(config), seed_source=seeds, freeze_table=True
+        ) as node:
             agent = Agent(config, node, log=log, rng=rng)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_stop_on_signal, agent.stop)

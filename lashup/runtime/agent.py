@@ -40,6 +40,7 @@ from lashup.multicast import Branch, Delivered
 from lashup.node import Node
 from lashup.runtime.broadcast import Broadcast, Feed
 from lashup.runtime.cluster_keys import ClusterKeys
+from lashup.runtime.collector import Collector
 from lashup.runtime.commits import Commits
 from lashup.runtime.seeding import Seeding, SeedSource
 from lashup.runtime.storage import Storage
@@ -101,6 +102,7 @@ class RunningNode:
             endpoint.addresses, wanted=self._watched, broken=self._take_evidence
         )
         self._clock_at = -math.inf
+        self._collector: Collector | None = None
         self._is_closed = False
         self._is_leaving = False
         self._is_full = False
@@ -300,6 +302,8 @@ class RunningNode:
                 self._carry_out(effects)
             for address in self._endpoint.take_refusals():
                 self._take_evidence(address)
+            if self._collector is not None:
+                self._collector.look(len(self._node.kv.store.facts))
             self._follow_wall_clock()
             if self._node.next_wakeup() <= anyio.current_time():
                 self._carry_out(self._node.tick(now=anyio.current_time()))
