@@ -60,7 +60,7 @@ from lashup.membership import (
     Suspected,
 )
 from lashup.multicast import Branch, Delivered
-from lashup.paths import PathNarrow, PathWide
+from lashup.path_width import PathNarrow, PathWide
 from lashup.rotation import MemberKeys
 from lashup.runtime.agent import DiskFull, RunningNode
 from lashup.runtime.broadcast import Missed

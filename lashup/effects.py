@@ -9,7 +9,7 @@ from lashup.kv.replica import ClockSkewed, Confirmed, Notify, StoreLarge
 from lashup.machine import Persist, Transmit
 from lashup.membership import MemberEvent
 from lashup.multicast import Delivered
-from lashup.paths import PathNarrow, PathWide
+from lashup.path_width import PathNarrow, PathWide
 
 
 @dataclass(frozen=True, slots=True)

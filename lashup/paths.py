@@ -23,21 +23,17 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from lashup.errors import MalformedDatagram
 from lashup.machine import NEVER, Address, NodeId, Send
 from lashup.membership.schedule import phase
+from lashup.path_width import PathNews, PathWidth
 from lashup.view import View
-from lashup.wire.frames import FRAME_OVERHEAD, LEAST_DATAGRAM
+from lashup.wire.frames import FRAME_OVERHEAD
 
-#: What each IPv6 link carries, and any sound IPv4 one: 1,280 less the headers. Tried
-#: first where the path is narrow.
-_USUAL = 1_232
-#: The width is found to so many bytes.
-_GRAIN = 16
 #: Rounds in a row that only the bare datagram passed, until the path is narrow. At
 #: a loss of 30 % each way one test in a hundred errs, and the next one mends it.
 _VOTES = 4
@@ -48,8 +44,6 @@ _USED_AGAIN = 30.0
 #: Seconds between the tests of two paths that are in use. In a storm (a split, a
 #: thousand joining) long datagrams go everywhere, and is no time for more of them.
 _USED_SPACING = 1.0
-#: Seconds until a narrow path is tried at the full width again.
-_WIDE_AGAIN = 300.0
 #: Seconds between two tests at rest.
 _PATROL = 60.0
 
@@ -58,67 +52,21 @@ _HEAD = struct.Struct(">BQH")
 _TEST, _ANSWER = 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class PathNarrow:
-    """Datagrams of the configured width do not reach a member; shorter ones do.
-
-    Attributes:
-        node: The member.
-        address: Where it was sent to.
-        width: Bytes of UDP payload that pass, to within 16. What is longer now goes
-            in fragments.
-    """
-
-    node: NodeId
-    address: Address
-    width: int
-
-
-@dataclass(frozen=True, slots=True)
-class PathWide:
-    """Datagrams of the configured width reach a member again.
-
-    Attributes:
-        node: The member.
-        address: Where it was sent to.
-        width: Bytes of UDP payload: the configured ones.
-    """
-
-    node: NodeId
-    address: Address
-    width: int
-
-
-PathEffect: TypeAlias = Send | PathNarrow | PathWide
+PathEffect: TypeAlias = Send | PathNews
 
 
 @dataclass(slots=True)
 class _Test:
-    """One size that is being tried; as long as it takes."""
+    """One size that is being tried on a path; as long as it takes."""
 
+    path: PathWidth
     size: int
-    padded: int
-    bare: int
-    ends_at: float
+    padded: int = 0
+    bare: int = 0
+    ends_at: float = NEVER
     bare_passed: bool = False
     votes: int = 0
     silent: int = 0
-
-
-@dataclass(slots=True)
-class _Path:
-    """What is known of the path to one member.
-
-    `passes` is the greatest size that passed; `fails`, the least that did not.
-    """
-
-    node: NodeId
-    passes: int
-    fails: int
-    told: int
-    tested_at: float = -NEVER
-    searched_at: float = -NEVER
-    test: _Test | None = None
 
 
 class Paths:
@@ -150,8 +98,9 @@ class Paths:
         self._size = size
         self._overhead = overhead + FRAME_OVERHEAD
         self._patience = patience
-        self._paths: dict[Address, _Path] = {}
-        self._testing: dict[Address, _Path] = {}
+        self._paths: dict[Address, PathWidth] = {}
+        self._tested_at: dict[Address, float] = {}
+        self._testing: dict[Address, _Test] = {}
         #: Sequence numbers that wait for an answer.
         self._asked: dict[int, Address] = {}
         self._number = (epoch << 24) % (1 << 63)
@@ -164,8 +113,7 @@ class Paths:
         """When `tick` has something to do."""
         if not self._testing:
             return self._patrol_at  # As nearly always; asked after every packet.
-        ends = (path.test.ends_at for path in self._testing.values() if path.test)
-        return min(self._patrol_at, *ends)
+        return min(self._patrol_at, *(t.ends_at for t in self._testing.values()))
 
     def statistics(self) -> dict[str, int]:
         """Tests begun since the start, tests that run, and paths that are narrow."""
@@ -200,9 +148,9 @@ class Paths:
                 wanted[following] = None
         for to in wanted:
             effects += self._begin(to, view=view, now=now)
-        for to, path in list(self._testing.items()):
-            if path.test is not None and now >= path.test.ends_at:
-                effects += self._round_is_over(to, path, path.test, now=now)
+        for to, test in list(self._testing.items()):
+            if now >= test.ends_at:
+                effects += self._round_is_over(to, test, now=now)
         return effects
 
     def receive_untrusted(
@@ -222,18 +170,17 @@ class Paths:
         if kind != _ANSWER:
             return []  # A later version's.
         to = self._asked.get(number)
-        path = None if to is None else self._paths.get(to)
-        if to is None or path is None or path.test is None:
+        test = None if to is None else self._testing.get(to)
+        if to is None or test is None:
             return []
-        if number == path.test.bare:
-            path.test.bare_passed = True
-        elif size == path.test.size - self._overhead:
-            return self._passed(to, path, path.test.size, now=now)
+        if number == test.bare:
+            test.bare_passed = True
+        elif size == test.size - self._overhead:
+            return self._go_on(to, test, test.path.passed(test.size), now=now)
         return []
 
     def _is_due(self, to: Address, *, now: float) -> bool:
-        path = self._paths.get(to)
-        return path is None or now >= path.tested_at + _USED_AGAIN
+        return now >= self._tested_at.get(to, -NEVER) + _USED_AGAIN
 
     def _next_in_turn(self, view: View) -> Address | None:
         order = view.order
@@ -248,37 +195,30 @@ class Paths:
     def _forget(self, view: View) -> None:
         """Keep nothing of addresses at which no member lives any more."""
         for to, path in list(self._paths.items()):
-            if path.test is None and view.address_of(path.node) != to:
-                del self._paths[to]
+            if to not in self._testing and view.address_of(path.node) != to:
+                del self._paths[to], self._tested_at[to]
                 self.narrow.pop(to, None)
 
-    def _begin(self, to: Address, *, view: View, now: float) -> Iterator[PathEffect]:
+    def _begin(self, to: Address, *, view: View, now: float) -> list[Send]:
         node, path = view.peer_at(to), self._paths.get(to)
-        if node is None or (path is not None and path.test is not None):
-            return
+        if node is None or to in self._testing:
+            return []
         if path is None or path.node != node:
             self.narrow.pop(to, None)
-            path = self._paths[to] = _Path(node, self._size, self._size, self._size)
-        path.tested_at = now
-        if path.passes < self._size and now >= path.searched_at + _WIDE_AGAIN:
-            path.searched_at = now
-            yield from self._try(to, path, self._size, now=now)
-        else:
-            yield from self._try(to, path, path.passes, now=now)
+            path = self._paths[to] = PathWidth(node, to, self._size)
+        self._tested_at[to] = now
+        return self._try(to, path, path.size_to_test(now=now), now=now)
 
     def _try(
-        self, to: Address, path: _Path, size: int, *, now: float
-    ) -> list[PathEffect]:
+        self, to: Address, path: PathWidth, size: int, *, now: float
+    ) -> list[Send]:
         self._tests += 1
-        self._stop(to, path)
-        path.test = _Test(size, 0, 0, now)
-        self._testing[to] = path
-        return self._ask(to, path.test, now=now)
+        test = self._testing[to] = _Test(path, size)
+        return self._ask(to, test, now=now)
 
-    def _ask(self, to: Address, test: _Test, *, now: float) -> list[PathEffect]:
+    def _ask(self, to: Address, test: _Test, *, now: float) -> list[Send]:
+        self._forget_numbers(test)
         self._number += 2
-        self._asked.pop(test.padded, None)
-        self._asked.pop(test.bare, None)
         test.padded, test.bare = self._number, self._number + 1
         self._asked[test.padded] = self._asked[test.bare] = to
         test.bare_passed = False
@@ -289,58 +229,35 @@ class Paths:
         )
         return [Send(to, bare), Send(to, padded)]
 
-    def _stop(self, to: Address, path: _Path) -> None:
-        if path.test is not None:
-            self._asked.pop(path.test.padded, None)
-            self._asked.pop(path.test.bare, None)
-            path.test = None
-        self._testing.pop(to, None)
+    def _forget_numbers(self, test: _Test) -> None:
+        self._asked.pop(test.padded, None)
+        self._asked.pop(test.bare, None)
 
     def _round_is_over(
-        self, to: Address, path: _Path, test: _Test, *, now: float
+        self, to: Address, test: _Test, *, now: float
     ) -> list[PathEffect]:
         if test.bare_passed:
             test.votes, test.silent = test.votes + 1, 0
         else:
             test.silent += 1
         if test.votes >= _VOTES:
-            return self._failed(to, path, test.size, now=now)
-        if test.silent >= _SILENT:
-            self._stop(to, path)  # What is known stays.
+            size = test.path.failed(test.size, now=now)
+            return self._go_on(to, test, size, now=now)
+        if test.silent >= _SILENT:  # What is known stays.
+            self._forget_numbers(self._testing.pop(to))
             return []
-        return self._ask(to, test, now=now)
+        return [*self._ask(to, test, now=now)]
 
-    def _passed(
-        self, to: Address, path: _Path, size: int, *, now: float
+    def _go_on(
+        self, to: Address, test: _Test, size: int | None, *, now: float
     ) -> list[PathEffect]:
-        if size == self._size:
-            self._stop(to, path)
-            path.passes = path.fails = self._size
+        """Test the next size, or tell what was found."""
+        self._forget_numbers(self._testing.pop(to))
+        width = test.path.narrow
+        if width is None:
             self.narrow.pop(to, None)
-            if path.told == size:
-                return []
-            path.told = size
-            return [PathWide(path.node, to, size)]
-        path.passes = self.narrow[to] = max(path.passes, size)
-        return self._search(to, path, now=now)
-
-    def _failed(
-        self, to: Address, path: _Path, size: int, *, now: float
-    ) -> list[PathEffect]:
-        if size <= path.passes:  # It is narrower than it was.
-            path.passes = LEAST_DATAGRAM
-            path.searched_at = now
-        path.fails = size
-        self.narrow[to] = path.passes
-        return self._search(to, path, now=now)
-
-    def _search(self, to: Address, path: _Path, *, now: float) -> list[PathEffect]:
-        if path.fails - path.passes > _GRAIN:
-            middle = (path.passes + path.fails) // 2
-            usual = path.passes < _USUAL < path.fails
-            return self._try(to, path, _USUAL if usual else middle, now=now)
-        self._stop(to, path)
-        if path.told == path.passes:
-            return []
-        path.told = path.passes
-        return [PathNarrow(path.node, to, path.passes)]
+        else:
+            self.narrow[to] = width
+        if size is None:
+            return [*test.path.news()]
+        return [*self._try(to, test.path, size, now=now)]

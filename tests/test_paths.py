@@ -16,7 +16,8 @@ from lashup.errors import MalformedDatagram
 from lashup.machine import Persist, Send, Transmit
 from lashup.membership import Liveness
 from lashup.node import Node
-from lashup.paths import PathNarrow, Paths, PathWide
+from lashup.path_width import PathNarrow, PathWide
+from lashup.paths import Paths
 from lashup.view import View
 from lashup.wire.envelope import Seal
 from lashup.wire.frames import LEAST_DATAGRAM, frames_untrusted
