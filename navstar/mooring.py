@@ -119,7 +119,7 @@ class Mooring:
         return address
 
     def _others(self) -> list[IpAddress]:
-        """Where the others are: whom we know first, then the seeds."""
+        """Where the others are: the seeds first, for they are the operator's word."""
         own = {host for host, _ in self._node.addresses}
         known = [
             host
@@ -127,8 +127,8 @@ class Mooring:
             if member.id != self._node.id
             for host, _ in member.addresses
         ]
-        seeds = (host for host, _ in self._config().lashup.seeds)
-        hosts = dict.fromkeys([*known, *seeds])
+        seeds = [host for host, _ in self._config().lashup.seeds]
+        hosts = dict.fromkeys([*seeds, *known])
         return [ip_address(host) for host in hosts if host not in own]
 
 
