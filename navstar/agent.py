@@ -78,7 +78,7 @@ class Agent:
             period=config.reconcile.audit_period,
         )
         self.mooring = Mooring(
-            node, lambda: self.config, on_move=self.publisher.look, log=log
+            node, lambda: self.config, on_settled=self.publisher.look, log=log
         )
         self.reconciler = Reconciler(
             KernelSide(
@@ -209,7 +209,7 @@ class Agent:
 
     def _speech(self) -> Speech | None:
         speaker = self._speaker()
-        if self.allocation is None or speaker is None:
+        if self.allocation is None or speaker is None or self.mooring.is_adrift():
             return None
         return Speech(self.allocation, speaker, self.table.lines)
 

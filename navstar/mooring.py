@@ -13,7 +13,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
@@ -34,13 +34,16 @@ SETTLE = 0.1
 _TRIED = 8
 
 
+_Places: TypeAlias = "tuple[tuple[Address, ...], tuple[Address, ...]]"
+
+
 class Mooring:
     """Moves lashup's sockets after this host's addresses.
 
     Args:
         node: Of lashup.
         config: The configuration as of now.
-        on_move: Called when the node's addresses have changed.
+        on_settled: Called when who asked whether we are adrift can go on.
         log: Told of each move, and of what prevents one.
     """
 
@@ -49,23 +52,33 @@ class Mooring:
         node: RunningNode,
         config: Callable[[], Config],
         *,
-        on_move: Callable[[], None],
+        on_settled: Callable[[], None],
         log: FilteringBoundLogger,
     ) -> None:
         self._node = node
         self._config = config
-        self._on_move = on_move
+        self._on_settled = on_settled
+        self._is_waited_for = False
         self._log = log
         self._wanted = trio.Event()
         lashup = config().lashup
-        self._at = (lashup.bind, lashup.advertise)
+        self._at: _Places = (lashup.bind, lashup.advertise)
+        self._refused: _Places | None = None
         #: Hosts of the configuration that were addresses of this host.
         self._had = {host for host, _ in lashup.bind}
-        self._problem = ""
 
     def look(self) -> None:
         """The host's addresses, or the configuration, may have changed."""
         self._wanted.set()
+
+    def is_adrift(self) -> bool:
+        """Whether lashup is about to move: what is said before that would be lost.
+
+        Whoever asks and is told so is called when that is over, by `on_settled`.
+        """
+        is_adrift = self._places() not in (self._at, self._refused)
+        self._is_waited_for |= is_adrift
+        return is_adrift
 
     async def run(self) -> None:
         """Follow the host's addresses, until cancelled."""
@@ -74,26 +87,34 @@ class Mooring:
             self._wanted = trio.Event()
             await trio.sleep(SETTLE)
             await self._set_right()
+            if self._is_waited_for:
+                self._is_waited_for = False
+                self._on_settled()
 
     async def _set_right(self) -> None:
-        lashup = self._config().lashup
-        bind = tuple(map(self._place_of, lashup.bind))
-        told = tuple(map(self._place_of, lashup.advertise))
-        if (bind, told) == self._at:
+        places = self._places()
+        if places == self._at:
             return
+        bind, told = places
         try:
             await self._node.move(_with_ports(bind, self._node), advertise=told)
         except (ConfigError, NodeClosed) as error:
-            if str(error) != self._problem:
-                self._problem = str(error)
-                self._log.error("lashup stays where it is", why=self._problem)
+            if places != self._refused:
+                self._refused = places
+                self._log.error("lashup stays where it is", why=str(error))
             return
-        self._problem = ""
-        self._at = (bind, told)
+        self._at, self._refused = places, None
         self._log.warning(
             "lashup moved", to=[f"{host} port {port}" for host, port in bind]
         )
-        self._on_move()
+
+    def _places(self) -> _Places:
+        """Where lashup should be now: what to bind, and what to tell the others."""
+        lashup = self._config().lashup
+        return (
+            tuple(map(self._place_of, lashup.bind)),
+            tuple(map(self._place_of, lashup.advertise)),
+        )
 
     def _place_of(self, address: Address) -> Address:
         """The address itself, or what there is instead of one that this host had.
