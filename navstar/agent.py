@@ -227,12 +227,12 @@ class Agent:
 
     def _speaker(self) -> Speaker | None:
         """Looked up each time: the host's addresses may change."""
+        self.mooring.look()
         if self.allocation is None:
             return None
         before = self.agent_ip or self._address_said_before()
         own = usable((*self.node.addresses, *self.config.lashup.bind))
         found = agent_address(self.config, self.allocation, own=own, before=before)
-        self.mooring.look()
         unknown = "nothing tells this agent's address: set [overlay] agent_ip"
         self._notices.tell("agent address unknown", [] if found else [unknown])
         if found is None:

@@ -94,6 +94,7 @@ class Mooring:
     async def _set_right(self) -> None:
         places = self._places()
         if places == self._at:
+            self._refused = None
             return
         bind, told = places
         try:
@@ -166,5 +167,7 @@ def is_here(address: IpAddress) -> bool:
 
 def _with_ports(bind: Iterable[Address], node: RunningNode) -> list[Address]:
     """Port 0 in a configuration is whatever was found free: it stays that."""
-    present = node.address[1]
-    return [(host, port or present) for host, port in bind]
+    present = {ip_address(h).version: port for h, port in node.bound_addresses}
+    return [
+        (host, port or present.get(ip_address(host).version, 0)) for host, port in bind
+    ]

@@ -54,7 +54,8 @@ class Admission:
 
         Nobody, if there is time for the question, or nobody else to name.
         """
-        self._due_at = max(self._due_at, now - _BURST)
+        # At least one, however seldom.
+        self._due_at = max(self._due_at, now - max(_BURST, self._spacing))
         if self._due_at + self._spacing <= now:
             self._due_at += self._spacing
             return ()

@@ -228,7 +228,8 @@ class Beliefs:
         self.news += 1
         self.news_at = now
         if known is not None and known.liveness.is_live:
-            self.urgent += liveness is Liveness.DOWN or known.tags != record.tags
+            says_else = (known.tags, known.addresses) != (record.tags, record.addresses)
+            self.urgent += liveness is Liveness.DOWN or says_else
         self._time_out(belief, known, now=now)
         self._events += events_of(member, known=known)
         if known is None or known.addresses != record.addresses:

@@ -142,6 +142,11 @@ class RunningNode:
         """All addresses at which others reach this node, the preferred first."""
         return self._addresses
 
+    @property
+    def bound_addresses(self) -> tuple[Address, ...]:
+        """Where this node listens, with the true ports."""
+        return self._endpoint.addresses
+
     def members(self) -> tuple[Member, ...]:
         """Every member as this node sees it now, itself included.
 
@@ -182,7 +187,9 @@ class RunningNode:
         return self._node.tree(origin)
 
     async def join(self, seeds: Iterable[Address]) -> None:
-        """Ask more addresses for the members. Returns at once; `events` tells.
+        """Ask these for the members from now on. Returns at once; `events` tells.
+
+        They take the place of the seeds that were given before.
 
         Raises:
             ConfigError: Not an address. Nobody is asked.
@@ -404,7 +411,6 @@ class RunningNode:
     def _seeding(self, source: SeedSource) -> Seeding:
         return Seeding(
             source,
-            configured=self._config.seeds,
             is_alone=lambda: len(self._node.membership.alive()) < 2,
             join=self.join,
             tell=self._events.send,

@@ -39,8 +39,9 @@ async def open_node(
     Args:
         config: What the node is told.
         storage: Where to keep things instead of `config.data_dir`; closed at the end.
-        seed_source: Names more seeds, which may change while the node runs: it is
+        seed_source: Names the seeds, which may change while the node runs: it is
             asked at the start and every 5 s while the node is alone, in a thread.
+            Until it has said something those of `config` are tried.
             What it raises is told as `SeedsUnread`.
         freeze_table: Take the table out of the garbage collector's sight as it grows
             (`gc.freeze`, for the whole process): a table of 100,000 facts makes each

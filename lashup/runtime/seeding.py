@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from lashup.config import check_addresses
+from lashup.errors import NodeClosed
 from lashup.machine import Address
 
 #: Seconds between two looks at a source, while this node is alone.
@@ -38,7 +40,6 @@ class Seeding:
 
     Args:
         source: Asked.
-        configured: Seeds that are tried in any case.
         is_alone: Whether no other member is live.
         join: Takes the seeds that count from now on.
         tell: Takes `SeedsUnread`.
@@ -48,17 +49,14 @@ class Seeding:
         self,
         source: SeedSource,
         *,
-        configured: Iterable[Address],
         is_alone: Callable[[], bool],
         join: Callable[[Iterable[Address]], Awaitable[None]],
         tell: Callable[[SeedsUnread], None],
     ) -> None:
         self._source = source
-        self._configured = tuple(configured)
         self._is_alone = is_alone
         self._join = join
         self._tell = tell
-        self._found: tuple[Address, ...] = ()
         self._problem = ""
 
     async def run(self) -> None:
@@ -70,7 +68,9 @@ class Seeding:
 
     async def _look(self) -> None:
         try:
-            found = await anyio.to_thread.run_sync(lambda: tuple(self._source()))
+            found = await anyio.to_thread.run_sync(
+                lambda: tuple(self._source()), abandon_on_cancel=True
+            )
             check_addresses("seeds", found)
         except Exception as error:  # a user's code
             problem = f"{type(error).__name__}: {error}"
@@ -79,6 +79,6 @@ class Seeding:
                 self._tell(SeedsUnread(problem))
             return
         self._problem = ""
-        if found != self._found:
-            self._found = found
-            await self._join((*self._configured, *found))
+        # Each time: somebody may have given other seeds meanwhile, or lost them.
+        with suppress(NodeClosed):
+            await self._join(found)

@@ -24,6 +24,8 @@ _LOOK_PERIOD = 1.0
 _CONNECT_TIMEOUT = 2.0
 #: Seconds until a member that could not be connected to is tried again, and at most.
 _RETRY, _LONGEST_RETRY = 2.0, 60.0
+#: Seconds until an address that could not be listened at is tried again.
+_LISTEN_AGAIN = 5.0
 #: Connections of others that are held, at most. Each costs a descriptor.
 _HELD = 64
 
@@ -135,6 +137,9 @@ class Tripwires:
                 )
             except OSError:  # taken by something else: this node is not watched so
                 self._counts["unlistened"] += 1
+                # Perhaps by our own listener at all addresses, which is just going.
+                await anyio.sleep(_LISTEN_AGAIN)
+                self._listening.pop(address, None)
                 return
             async with listener:
                 await listener.serve(self._hold)

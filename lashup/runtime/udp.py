@@ -20,7 +20,7 @@ import select
 import socket
 import struct
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from types import TracebackType
@@ -89,6 +89,8 @@ class UdpEndpoint:
         self._sockets: dict[socket.AddressFamily, socket.socket] = {}
         self._counts: Counter[str] = Counter()
         self._refusals: dict[Address, None] = {}
+        #: By sockets that are closed now.
+        self._dropped = 0
         self._epoll = select.epoll()
         try:
             self.move(bind)
@@ -121,7 +123,7 @@ class UdpEndpoint:
                 field = "bind" if len(bind) == 1 else f"bind[{index}]"
                 sock = before.pop(_canonical(address), None)
                 if sock is None:
-                    sock = _open(address, field)
+                    sock = _open(address, field, beside=_in_the_way(before, address))
                     opened.append(sock)
                 if sock.family in wanted:
                     raise ConfigError(field, "a second address of the same family")
@@ -129,11 +131,15 @@ class UdpEndpoint:
         except BaseException:
             for sock in opened:
                 sock.close()
+            for sock in self._sockets.values():
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
             raise
         for sock in before.values():
+            self._dropped += _dropped(sock)
             self._epoll.unregister(sock)
             sock.close()
         for sock in opened:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
             self._epoll.register(sock, select.EPOLLIN)
         self._sockets = wanted
 
@@ -234,7 +240,8 @@ class UdpEndpoint:
         """
         totals = dict.fromkeys(("sent", "sent_bytes", "received", "received_bytes"), 0)
         totals |= self._counts
-        totals["dropped"] = sum(map(_dropped, self._sockets.values()))
+        dropped = sum(map(_dropped, self._sockets.values()))
+        totals["dropped"] = self._dropped + dropped
         totals["receive_buffer"] = min(
             (
                 s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
@@ -263,6 +270,27 @@ class UdpEndpoint:
         self.close()
 
 
+def _in_the_way(
+    before: Mapping[Address, socket.socket], address: Address
+) -> socket.socket | None:
+    """A socket of ours that goes, and keeps this address from being bound till then.
+
+    It is told to let another one be beside it.
+    """
+    try:
+        wanted = ipaddress.ip_address(address[0])
+    except ValueError:
+        return None
+    for (host, port), sock in before.items():
+        there = ipaddress.ip_address(host)
+        if (there.version, port) != (wanted.version, address[1]):
+            continue
+        if there.is_unspecified or wanted.is_unspecified:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            return sock
+    return None
+
+
 def _canonical(address: Address) -> Address:
     """As the kernel writes it; what is no address, as it is."""
     try:
@@ -271,14 +299,29 @@ def _canonical(address: Address) -> Address:
         return address
 
 
-def _open(address: Address, field: str) -> socket.socket:
+def _open(
+    address: Address, field: str, *, beside: socket.socket | None = None
+) -> socket.socket:
+    """A socket at an address.
+
+    Args:
+        address: Where.
+        field: Named by errors.
+        beside: One of ours that is in the way until it is closed: at all addresses
+            of the same port, or at one of those that this is to be at.
+    """
     host, port = address
     try:
         family = _family_of(host)
     except UsageError as error:
         raise ConfigError(field, str(error)) from error
-    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
+        sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    except OSError as error:
+        raise ConfigError(field, _bind_problem(address, error)) from error
+    try:
+        if beside is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             # IPv4 has a socket of its own; without this, both could not share a port.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -3,6 +3,7 @@
 import dataclasses
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,3 +126,48 @@ def test_a_walk_that_is_sent_on_goes_on_with_one_that_is_live():
 
     assert [to for to, m in asks if isinstance(m, Ask)] == [address(0)]
     assert {to for to, m in said(effects) if isinstance(m, Ask)} == {address(3)}
+
+
+@pytest.mark.parametrize("rate", [0.5, 2.0, 4.0, 500.0])
+def test_every_rate_admits_as_many_as_it_says(rate):
+    config = dataclasses.replace(LAN, walk_answers=rate)
+    asked = admission(peers=5, config=config)
+    times = [20.0 + n / 1_000 for n in range(20_000)]
+
+    answered = sum(asked.elsewhere(NEWCOMER, now=at) == () for at in times)
+
+    assert answered == pytest.approx(20 * rate, rel=0.02, abs=0.2 * rate + 1)
+
+
+def walking(*others: int):
+    """A newcomer that walks the table of member 0, and knows some others."""
+    newcomer = World(seed=1).start(1, seeds=[0])
+    for number in (0, *others):
+        belief = Belief(record(number), Liveness.ALIVE)
+        newcomer._beliefs.believe(belief, now=1000.0)
+    newcomer._reconciliation.compare(7, peer=node_id(0), address=address(0), now=1000.0)
+    return newcomer
+
+
+def asks(effects) -> set[tuple[str, int]]:
+    return {to for to, message in said(effects) if isinstance(message, Ask)}
+
+
+def test_who_is_not_walked_cannot_end_a_walk():
+    newcomer = walking(2, 3)
+
+    effects = receive(newcomer, Redirect((node_id(3),)), sender=2, now=1000.0)
+
+    assert asks(effects) == set()
+    assert asks(receive(newcomer, Redirect((node_id(3),)), sender=0, now=1000.0))
+
+
+def test_after_three_turns_a_walk_stays_where_it_is():
+    newcomer = walking(2, 3, 4, 5)
+
+    turns = [
+        asks(receive(newcomer, Redirect((node_id(to),)), sender=at, now=1000.0))
+        for at, to in ((0, 2), (2, 3), (3, 4), (4, 5))
+    ]
+
+    assert turns == [{address(2)}, {address(3)}, {address(4)}, set()]

@@ -1,3 +1,4 @@
+import itertools
 import random
 from dataclasses import replace
 
@@ -213,3 +214,23 @@ def test_nodes_that_started_apart_find_each_other_by_a_seed_that_comes_later():
     world.heal()
 
     world.converge(within=3.0)
+
+
+def test_no_node_tries_more_often_than_the_period_however_small_the_cluster():
+    beliefs = Beliefs(record(0), LAN, now=0.0)
+    beliefs.believe(Belief(record(1), Liveness.ALIVE), now=0.0)
+    beliefs.give_up(node_id(1), now=0.0)
+    rng = random.Random(1)
+    joining = Joining(beliefs, LAN, next_seq=lambda: 0, rng=rng)
+    healing = Healing(
+        beliefs, LAN, joining=joining, remembered=(), next_seq=lambda: 0, rng=rng,
+        now=0.0,
+    )  # fmt: skip
+    tries = []
+    while (now := healing.next_wakeup()) < 100.0:
+        tries.append(now)
+        healing.tick(now=now)
+
+    pauses = [after - before for before, after in itertools.pairwise(tries)]
+    assert min(pauses) >= LAN.heal_period - 1e-9
+    assert len(tries) > 100

@@ -36,3 +36,11 @@ def test_who_says_what_is_known_is_not_asked():
     world, swims = cluster(5, seed=1)
 
     assert told(swims[0], riding=0, incarnation=0, now=world.now) == []
+
+
+def test_what_was_heard_before_counts_as_told_again():
+    world, swims = cluster(5, seed=1)
+
+    told(swims[0], riding=9, incarnation=0, now=world.now)
+
+    assert told(swims[0], riding=9, incarnation=7, now=world.now) == []

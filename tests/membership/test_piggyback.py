@@ -1,6 +1,7 @@
 """When rounds of gossip go out."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -56,3 +57,16 @@ def test_a_death_is_told_to_enough_for_all_and_one_of_many_to_the_usual_few():
     assert sizes[:2] == [7, 7]
     assert set(sizes[3:-1]) == {3}
     assert sizes[-1] == 7
+
+
+@pytest.mark.parametrize(
+    "says", [{"addresses": (("10.9.9.9", 1),)}, {"tags": {"zone": "b"}}]
+)
+def test_who_hears_that_a_member_is_elsewhere_tells_enough_for_all(says):
+    piggyback = gossiping(peers=50, updates=0)
+    piggyback.gossip(now=0.0)
+    moved = replace(record(7, incarnation=1), **says)
+
+    piggyback._beliefs.believe(Belief(moved, Liveness.ALIVE), now=1.0)
+
+    assert len(piggyback.gossip(now=1.0)) == 7

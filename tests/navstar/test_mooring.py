@@ -100,3 +100,15 @@ def test_a_reload_to_an_address_that_is_not_there_is_told_and_moves_nobody(
     ]
     assert "no interface of this host has 10.79.0.1" in str(told["why"])
     assert address(second) == "10.78.0.2:7947"
+
+
+def test_lashup_follows_too_while_the_source_has_said_nothing(pair) -> None:
+    _, second = pair
+    second.end()
+    (second.directory / "allocation2.toml").unlink()
+    second.start()
+    until(lambda: second.ask("status")["source"]["fault"])
+
+    change(second, "10.78.0.2", to="10.78.0.102")
+
+    until(lambda: address(second), lambda found: found == "10.78.0.102:7947")

@@ -22,7 +22,7 @@ class Node:
     def __init__(self) -> None:
         self.id = b"me"
         self.address = ("10.78.0.1", 7947)
-        self.addresses = (self.address,)
+        self.addresses = self.bound_addresses = (self.address,)
         self.moves: list[tuple[list[tuple[str, int]], object]] = []
         self.refuses = False
 
@@ -167,3 +167,31 @@ def test_an_address_that_is_told_and_was_this_hosts_own_is_followed():
 
     told = (("10.78.0.9", 7947), ("192.0.2.1", 7947))
     assert seen.node.moves == [([("0.0.0.0", 7947)], told)]  # noqa: S104
+
+
+def test_a_refusal_is_forgotten_when_the_address_is_back():
+    async def story(mooring, node, settle):
+        node.refuses = True
+        replace("10.78.0.1", "10.78.0.9")
+        await settle()
+        replace("10.78.0.9", "10.78.0.1")
+        await settle()
+        replace("10.78.0.1", "10.78.0.9")
+        assert mooring.is_adrift()
+        await settle()
+
+    seen = played(story)
+
+    told = [line for line in seen.logs if line["event"] == "lashup stays where it is"]
+    assert len(told) == 2
+
+
+def test_a_free_port_of_each_family_stays_the_one_that_was_found():
+    async def story(mooring, node, settle):
+        node.bound_addresses = (("10.78.0.1", 1111), ("::1", 2222))
+        replace("10.78.0.1", "10.78.0.9")
+        await settle()
+
+    seen = played(story, bind=["10.78.0.1:0", "[::1]:0"])
+
+    assert seen.node.moves == [([("10.78.0.9", 1111), ("::1", 2222)], ())]

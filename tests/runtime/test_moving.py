@@ -1,5 +1,7 @@
 """A running node that goes on at another address, on both event loops."""
 
+import errno
+import socket
 from functools import partial
 
 import anyio
@@ -194,3 +196,59 @@ def test_a_move_that_is_refused_closes_what_it_had_opened():
 
         assert moving.addresses == before
         UdpEndpoint([("127.0.0.77", port)]).close()
+
+
+@pytest.mark.parametrize("to_all", [True, False])
+def test_all_addresses_and_one_of_them_can_follow_each_other(on, to_all):
+    every, one = ("0.0.0.0", 0), ("127.0.0.77", 0)  # noqa: S104
+
+    async def main():
+        with (
+            UdpEndpoint([one if to_all else every]) as moving,
+            UdpEndpoint([V4]) as other,
+        ):
+            port = moving.addresses[0][1]
+
+            moving.move([((every if to_all else one)[0], port)])
+
+            other.send(b"x", ("127.0.0.77", port))
+            with anyio.fail_after(5):
+                await moving.wait_readable()
+            assert [data for data, _ in moving.drain()] == [b"x"]
+            with pytest.raises(ConfigError, match="taken by another process"):
+                UdpEndpoint([("127.0.0.77", port)])
+
+    on(main)
+
+
+def test_a_family_that_the_host_has_not_is_a_mistake_and_no_crash(monkeypatch):
+    made = socket.socket
+
+    def refuse(family, *rest):
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "no such family")
+        return made(family, *rest)
+
+    with UdpEndpoint([V4]) as moving:
+        before = moving.addresses
+        monkeypatch.setattr("lashup.runtime.udp.socket.socket", refuse)
+
+        with pytest.raises(ConfigError, match="bind\\[1\\]"):
+            moving.move([before[0], V6])
+
+        assert moving.addresses == before
+
+
+def test_what_was_dropped_before_a_move_is_counted_after_it():
+    with UdpEndpoint([V4]) as moving, UdpEndpoint([V4]) as other:
+        to = moving.addresses[0]
+        for sock in moving._sockets.values():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        for _ in range(200):
+            other.send(bytes(1_000), to)
+        before = moving.statistics()["dropped"]
+
+        moving.move([("127.0.0.77", to[1])])
+
+        assert before > 0
+        assert moving.statistics()["dropped"] == before

@@ -1,10 +1,14 @@
 """Seeds that are read again while the node runs."""
 
+import threading
+
 import anyio
+import anyio.to_thread
 import pytest
 
 from lashup import LOCAL, NodeConfig, SeedsUnread, open_node
 from lashup.runtime import seeding
+from lashup.runtime.udp import UdpEndpoint
 
 
 @pytest.fixture(params=["trio", "asyncio"])
@@ -107,5 +111,55 @@ def test_a_source_that_fails_is_told_once_and_asked_again(on, seeds, problem, to
                 assert not isinstance(event, SeedsUnread)
                 break
             await b.wait_until(lambda: len(b.live_members()) == 2)
+
+    on(main)
+
+
+def test_closing_waits_for_no_source_and_raises_nothing(on):
+    asked, answer = threading.Event(), threading.Event()
+
+    def slow():
+        asked.set()
+        answer.wait(10)
+        return [("127.0.0.1", 9)]
+
+    async def main():
+        try:
+            with anyio.fail_after(5):
+                async with open_node(config("b"), seed_source=slow):
+                    await anyio.to_thread.run_sync(asked.wait)
+        finally:
+            answer.set()
+
+    on(main)
+
+
+def test_what_the_source_says_counts_again_after_other_seeds_were_given(on):
+    source = Source()
+
+    async def main():
+        async with (
+            open_node(config("a")) as a,
+            open_node(config("b"), seed_source=source) as b,
+        ):
+            await source.was_asked(1)
+            await b.join([("127.0.0.99", 9)])
+            source.seeds = [a.address]
+            await b.wait_until(lambda: len(b.live_members()) == 2)
+
+    on(main)
+
+
+def test_a_seed_that_the_source_names_no_more_is_asked_no_more(on):
+    source = Source()
+
+    async def main():
+        with UdpEndpoint([("127.0.0.1", 0)]) as seed:
+            async with open_node(config("b", seed.addresses[0]), seed_source=source):
+                await source.was_asked(2)
+                seed.drain()
+                await anyio.sleep(0.7)  # Twice the period of a node that is alone.
+
+                assert seed.drain() == []
 
     on(main)
