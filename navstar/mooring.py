@@ -74,9 +74,11 @@ class Mooring:
     def is_adrift(self) -> bool:
         """Whether lashup is about to move: what is said before that would be lost.
 
-        Whoever asks and is told so is called when that is over, by `on_settled`.
+        So it is where the address goes at which others reach us first. Whoever asks and
+        is told so is called when that is over, by `on_settled`.
         """
-        is_adrift = self._places() not in (self._at, self._refused)
+        places = self._places()
+        is_adrift = places != self._refused and _first(places) != _first(self._at)
         self._is_waited_for |= is_adrift
         return is_adrift
 
@@ -152,6 +154,11 @@ class Mooring:
         seeds = [host for host, _ in self._config().lashup.seeds]
         hosts = dict.fromkeys([*seeds, *known])
         return [ip_address(host) for host in hosts if host not in own]
+
+
+def _first(places: _Places) -> Address:
+    bind, told = places
+    return (told or bind)[0]
 
 
 def is_here(address: IpAddress) -> bool:

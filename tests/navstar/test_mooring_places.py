@@ -195,3 +195,15 @@ def test_a_free_port_of_each_family_stays_the_one_that_was_found():
     seen = played(story, bind=["10.78.0.1:0", "[::1]:0"])
 
     assert seen.node.moves == [([("10.78.0.9", 1111), ("::1", 2222)], ())]
+
+
+def test_nothing_is_held_back_for_an_address_that_others_prefer_another_to():
+    async def story(mooring, node, settle):
+        replace("10.78.0.1", "10.78.0.9")
+        assert not mooring.is_adrift()
+        await settle()
+
+    seen = played(story, bind=["[::1]:7947", "10.78.0.1:7947"])
+
+    assert seen.node.moves == [([("::1", 7947), ("10.78.0.9", 7947)], ())]
+    assert seen.settled == 0
