@@ -70,3 +70,12 @@ def test_who_hears_that_a_member_is_elsewhere_tells_enough_for_all(says):
     piggyback._beliefs.believe(Belief(moved, Liveness.ALIVE), now=1.0)
 
     assert len(piggyback.gossip(now=1.0)) == 7
+
+
+def test_what_this_node_says_anew_of_itself_is_told_to_enough_for_all():
+    piggyback = gossiping(peers=50, updates=0)
+    piggyback.gossip(now=0.0)
+
+    piggyback._beliefs.set_addresses((("10.9.9.9", 1),), now=1.0)
+
+    assert len(piggyback.gossip(now=1.0)) == 7
