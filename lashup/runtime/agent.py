@@ -42,7 +42,6 @@ from lashup.runtime.broadcast import Broadcast, Feed
 from lashup.runtime.cluster_keys import ClusterKeys
 from lashup.runtime.collector import Collector
 from lashup.runtime.commits import Commits
-from lashup.runtime.seeding import Seeding, SeedSource
 from lashup.runtime.storage import Storage
 from lashup.runtime.table import Table
 from lashup.runtime.tripwire import Tripwires
@@ -407,14 +406,6 @@ class RunningNode:
             if not self._is_awaited:
                 self._progress, self._is_awaited = anyio.Event(), True
             await self._progress.wait()
-
-    def _seeding(self, source: SeedSource) -> Seeding:
-        return Seeding(
-            source,
-            is_alone=lambda: len(self._node.membership.alive()) < 2,
-            join=self.join,
-            tell=self._events.send,
-        )
 
     def _take_evidence(self, address: Address) -> None:
         if not self._is_closed:

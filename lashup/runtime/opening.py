@@ -17,7 +17,7 @@ from lashup.node import Node
 from lashup.runtime.agent import RunningNode
 from lashup.runtime.collector import Collector
 from lashup.runtime.memory_storage import MemoryStorage
-from lashup.runtime.seeding import SeedSource
+from lashup.runtime.seeding import Seeding, SeedSource
 from lashup.runtime.sqlite_storage import SqliteStorage
 from lashup.runtime.storage import Storage
 from lashup.runtime.udp import UdpEndpoint
@@ -71,7 +71,13 @@ async def open_node(
                 if freeze_table:
                     running._collector = Collector()  # noqa: SLF001
                 if seed_source is not None:
-                    tasks.start_soon(running._seeding(seed_source).run)  # noqa: SLF001
+                    seeding = Seeding(
+                        seed_source,
+                        is_alone=lambda: len(running.live_members()) < 2,
+                        join=running.join,
+                        tell=running._events.send,  # noqa: SLF001
+                    )
+                    tasks.start_soon(seeding.run)
                 try:
                     yield running
                 finally:

@@ -15,40 +15,39 @@ peer, and no reason to stop. A lost datagram is the protocols' business.
 from __future__ import annotations
 
 import errno
-import ipaddress
 import select
 import socket
 import struct
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
-from functools import lru_cache
 from types import TracebackType
 
 import anyio
 
-from lashup.errors import ConfigError, UsageError
+from lashup.errors import ConfigError
 from lashup.machine import Address
+from lashup.runtime.udp_socket import (
+    IP_RECVERR,
+    IPV6_RECVERR,
+    canonical,
+    drops_of,
+    family_of,
+    in_the_way,
+    keep_port,
+    open_socket,
+    share_port,
+)
 
 #: Datagrams taken per socket and wake-up, so that timers and other tasks get their
 #: turn: 256 at 50 us each are 13 ms.
 MOST_PER_WAKEUP = 256
 
-#: Bytes asked for each socket buffer. A burst of 1,000 members' datagrams at once
-#: fits. The kernel doubles it for its own accounting, and caps it for the
-#: unprivileged at net.core.rmem_max.
-BUFFER = 4 << 20
-
 _LARGEST = 1 << 16
-#: include/uapi/linux/in.h and in6.h; Python has no names for them.
-_IP_RECVERR, _IPV6_RECVERR = 11, 25
 #: struct sock_extended_err, include/uapi/linux/errqueue.h: errno, origin, type, code.
 _EXTENDED_ERROR = struct.Struct("=IBBB")
 #: (origin, type, code) of "port unreachable": RFC 792 and RFC 4443.
 _PORT_UNREACHABLE = frozenset(((2, 3, 3), (3, 1, 4)))
-_SO_MEMINFO = 55  # include/uapi/asm-generic/socket.h; Python has no name for it
-_MEMINFO_DROPS = 8  # SK_MEMINFO_DROPS, include/uapi/linux/sock_diag.h
-_MEMINFO = struct.Struct("=9I")
 
 
 class SendResult(Enum):
@@ -70,7 +69,7 @@ _NO_ROUTE = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT
 _OF_ANOTHER = frozenset((errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH,
                          errno.EPROTO, errno.EHOSTDOWN))  # fmt: skip
 _ERROR_MESSAGES = frozenset(
-    ((socket.IPPROTO_IP, _IP_RECVERR), (socket.IPPROTO_IPV6, _IPV6_RECVERR))
+    ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR))
 )
 
 
@@ -121,9 +120,12 @@ class UdpEndpoint:
         try:
             for index, address in enumerate(bind):
                 field = "bind" if len(bind) == 1 else f"bind[{index}]"
-                sock = before.pop(_canonical(address), None)
+                sock = before.pop(canonical(address), None)
                 if sock is None:
-                    sock = _open(address, field, beside=_in_the_way(before, address))
+                    beside = in_the_way(before, address)
+                    if beside is not None:
+                        share_port(beside)
+                    sock = open_socket(address, field, shares=beside is not None)
                     opened.append(sock)
                 if sock.family in wanted:
                     raise ConfigError(field, "a second address of the same family")
@@ -132,14 +134,14 @@ class UdpEndpoint:
             for sock in opened:
                 sock.close()
             for sock in self._sockets.values():
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+                keep_port(sock)
             raise
         for sock in before.values():
-            self._dropped += _dropped(sock)
+            self._dropped += drops_of(sock)
             self._epoll.unregister(sock)
             sock.close()
         for sock in opened:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            keep_port(sock)
             self._epoll.register(sock, select.EPOLLIN)
         self._sockets = wanted
 
@@ -204,7 +206,7 @@ class UdpEndpoint:
             UsageError: The host is no IP literal. Names are never looked up here:
                 that would stop everything else meanwhile.
         """
-        sock = self._sockets.get(_family_of(to[0]))
+        sock = self._sockets.get(family_of(to[0]))
         if sock is None:
             self._counts["send_EAFNOSUPPORT"] += 1
             return SendResult.NO_ROUTE
@@ -240,7 +242,7 @@ class UdpEndpoint:
         """
         totals = dict.fromkeys(("sent", "sent_bytes", "received", "received_bytes"), 0)
         totals |= self._counts
-        dropped = sum(map(_dropped, self._sockets.values()))
+        dropped = sum(map(drops_of, self._sockets.values()))
         totals["dropped"] = self._dropped + dropped
         totals["receive_buffer"] = min(
             (
@@ -270,114 +272,5 @@ class UdpEndpoint:
         self.close()
 
 
-def _in_the_way(
-    before: Mapping[Address, socket.socket], address: Address
-) -> socket.socket | None:
-    """A socket of ours that goes, and keeps this address from being bound till then.
-
-    It is told to let another one be beside it.
-    """
-    try:
-        wanted = ipaddress.ip_address(address[0])
-    except ValueError:
-        return None
-    for (host, port), sock in before.items():
-        there = ipaddress.ip_address(host)
-        if (there.version, port) != (wanted.version, address[1]):
-            continue
-        if there.is_unspecified or wanted.is_unspecified:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            return sock
-    return None
-
-
-def _canonical(address: Address) -> Address:
-    """As the kernel writes it; what is no address, as it is."""
-    try:
-        return (str(ipaddress.ip_address(address[0])), address[1])
-    except ValueError:
-        return address
-
-
-def _open(
-    address: Address, field: str, *, beside: socket.socket | None = None
-) -> socket.socket:
-    """A socket at an address.
-
-    Args:
-        address: Where.
-        field: Named by errors.
-        beside: One of ours that is in the way until it is closed: at all addresses
-            of the same port, or at one of those that this is to be at.
-    """
-    host, port = address
-    try:
-        family = _family_of(host)
-    except UsageError as error:
-        raise ConfigError(field, str(error)) from error
-    try:
-        sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    except OSError as error:
-        raise ConfigError(field, _bind_problem(address, error)) from error
-    try:
-        if beside is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # IPv4 has a socket of its own; without this, both could not share a port.
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
-        else:
-            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-        _enlarge(sock)
-        sock.bind((host, port))
-    except (OSError, OverflowError) as error:
-        sock.close()
-        raise ConfigError(field, _bind_problem(address, error)) from error
-    return sock
-
-
-def _bind_problem(address: Address, error: OSError | OverflowError) -> str:
-    host, port = address
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    match getattr(error, "errno", None):
-        case errno.EADDRINUSE:
-            return f"{where} is taken by another process; see `ss -ulpn`"
-        case errno.EADDRNOTAVAIL:
-            return f"no interface of this host has {host}; see `ip address`"
-        case errno.EACCES:
-            return f"{where} needs the right to bind ports below 1024"
-        case _:
-            return f"{where} cannot be bound: {error}"
-
-
-def _enlarge(sock: socket.socket) -> None:
-    """Ask for large buffers; with less than asked we run all the same."""
-    for forced, asked in (
-        (getattr(socket, "SO_RCVBUFFORCE", 33), socket.SO_RCVBUF),
-        (getattr(socket, "SO_SNDBUFFORCE", 32), socket.SO_SNDBUF),
-    ):
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, forced, BUFFER)
-        except PermissionError:
-            sock.setsockopt(socket.SOL_SOCKET, asked, BUFFER)
-
-
-def _dropped(sock: socket.socket) -> int:
-    try:
-        memory = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
-    except OSError:  # a kernel before 4.12
-        return 0
-    return int(_MEMINFO.unpack(memory)[_MEMINFO_DROPS])
-
-
 def _name_of(error: OSError) -> str:
     return errno.errorcode.get(error.errno or 0, "EOTHER")
-
-
-@lru_cache(maxsize=16_384)
-def _family_of(host: str) -> socket.AddressFamily:
-    try:
-        version = ipaddress.ip_address(host).version
-    except ValueError as error:
-        raise UsageError(f"{host!r} is no IP address; look names up before") from error
-    return socket.AF_INET if version == 4 else socket.AF_INET6
