@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from benchmarks.overlay_table import WALL
-from lashup.kv.replica import KvEffect, Replica
+from lashup.kv.effects import KvEffect
+from lashup.kv.replica import Replica
 from lashup.machine import Address, Send
 
 HASH_KEY = b"benchmark"
@@ -51,7 +52,7 @@ def _pull(asker: Replica, answerer: Replica, peer: int) -> Cost:
     to, own = _ADDRESSES[peer], _ADDRESSES[1 - peer]
     asker.hear_rider(answerer.rider, to, now=0.0)
     # Nothing is lost here, so nothing is asked twice: the time need not pass.
-    asking = _payloads(asker.tick(now=1.0))
+    asking = _payloads(asker.tick(now=1.0, wall=WALL))
     while asking:
         cost.trips += 1
         answers = [

@@ -80,7 +80,7 @@ def members_and_events() -> str:
         *(lashup.Returned, lashup.Left, lashup.Reaped, lashup.Conflict),
         *(lashup.LinkBroken, lashup.LinkMended),
         *(lashup.PathNarrow, lashup.PathWide),
-        *(lashup.ClockSkewed, lashup.StoreLarge, lashup.DiskFull),
+        *(lashup.ClockSkewed, lashup.StoreLarge, lashup.Outdated, lashup.DiskFull),
         *(lashup.Missed, lashup.Delivered),
     )
     rows = ["| event | fields | |", "|---|---|---|"]

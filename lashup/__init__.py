@@ -33,9 +33,9 @@ from lashup.errors import (
     UsageError,
 )
 from lashup.kv.confirmation import Wait
+from lashup.kv.effects import ClockSkewed, Outdated, StoreLarge
 from lashup.kv.limits import Limits
 from lashup.kv.pattern import ANY
-from lashup.kv.replica import ClockSkewed, StoreLarge
 from lashup.kv.subscription import KeyChanged
 from lashup.machine import Address, NodeId
 from lashup.membership import (
@@ -124,6 +124,7 @@ __all__ = (
     "NodeClosed",
     "NodeConfig",
     "NodeId",
+    "Outdated",
     "Overloaded",
     "PathNarrow",
     "PathWide",

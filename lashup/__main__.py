@@ -22,7 +22,8 @@ from lashup.crdt.field import unpack_key_untrusted
 from lashup.crdt.map import MapView
 from lashup.errors import LashupError, MalformedDatagram, StorageError, UsageError
 from lashup.kv.dump import Dump, decode_dump_untrusted, encode_dump
-from lashup.kv.rows import state_untrusted
+from lashup.kv.retirement import Retirement
+from lashup.kv.rows import META_TABLE, state_untrusted
 from lashup.kv.store import Store
 from lashup.machine import Persist
 from lashup.runtime.sqlite_file import cluster_of
@@ -40,6 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
         command = commands.add_parser(name, help=said)
         command.add_argument("directory", type=Path)
         command.add_argument("file", type=Path)
+    command.add_argument(
+        "--outdated",
+        action="store_true",
+        help="also a dump that is older than removals are remembered there",
+    )
     asked = parser.parse_args(arguments)
     try:
         match asked.command:
@@ -48,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
             case "dump":
                 _dump(asked.directory, asked.file)
             case _:
-                _load(asked.directory, asked.file)
+                _load(asked.directory, asked.file, outdated=asked.outdated)
     except (LashupError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -80,11 +86,20 @@ def _dump(directory: Path, file: Path) -> None:
     sys.stdout.write(f"{file}: {len(facts)} facts, {len(dump)} bytes\n")
 
 
-def _load(directory: Path, file: Path) -> None:
+def _load(directory: Path, file: Path, *, outdated: bool) -> None:
     dump = _read(file)
     with SqliteStorage(directory, cluster=dump.cluster) as storage:
         store = Store(hash_key=b"", rng=random.SystemRandom())
-        store.load(storage.load(), wall=time.time())
+        tables = storage.load()
+        store.load(tables, wall=time.time())
+        retirement = Retirement(store.facts)
+        retirement.load(tables[META_TABLE], wall=time.time())
+        if not outdated and retirement.is_behind(dump.made):
+            raise UsageError(
+                f"{file}: older than removals are remembered in {directory}; what was "
+                "removed since may come back with it. Load it with --outdated if that "
+                "is what you want"
+            )
         before = len(store.facts)
         rows = [store.merge(delta, wall=time.time()).rows for delta in dump.deltas]
         # One transaction: all of it, or nothing.

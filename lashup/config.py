@@ -12,6 +12,7 @@ from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW
 from lashup.errors import ConfigError
 from lashup.identity import Identity
 from lashup.kv.limits import Limits
+from lashup.kv.retirement import DEFAULT_AFTER
 from lashup.machine import Address
 from lashup.membership.config import LAN, MembershipConfig
 from lashup.membership.record import ADDRESSES_LIMIT, NAME_LIMIT, NodeRecord
@@ -46,6 +47,9 @@ class NodeConfig:
         multicast: Trees.
         limits: Bounds on what this node writes.
         max_clock_skew: Seconds that another node's clock may be ahead of ours.
+        retire_after: Days after which the last trace of a removed value is forgotten;
+            the same on all members. Who was switched off for longer drops, when it
+            comes back, what the others do not know. 0: never.
         max_datagram: Bytes of one datagram, UDP payload. Where a path carries
             less, that is found and told (`PathNarrow`), and what is longer is cut.
 
@@ -65,6 +69,7 @@ class NodeConfig:
     multicast: MulticastConfig = field(default_factory=MulticastConfig)
     limits: Limits = field(default_factory=Limits)
     max_clock_skew: float = DEFAULT_MAX_SKEW
+    retire_after: int = DEFAULT_AFTER
     max_datagram: int = DEFAULT_MAX_DATAGRAM
 
     def __post_init__(self) -> None:
@@ -84,6 +89,11 @@ class NodeConfig:
                 "max_datagram",
                 f"{self.max_datagram} is not between {_LEAST_MAX_DATAGRAM} and "
                 f"{_GREATEST_MAX_DATAGRAM} bytes",
+            )
+        if not (self.retire_after == 0 or 7 <= self.retire_after <= 3_650):
+            raise ConfigError(
+                "retire_after",
+                f"{self.retire_after!r} is neither 0, for never, nor 7 to 3,650 days",
             )
         for index, address in enumerate(self.bind_addresses):
             host = _check_address(f"bind[{index}]", address, least_port=0)

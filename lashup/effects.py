@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lashup.kv.replica import ClockSkewed, Confirmed, Notify, StoreLarge
+from lashup.kv.effects import ClockSkewed, Confirmed, Notify, Outdated, StoreLarge
 from lashup.machine import Persist, Transmit
 from lashup.membership import MemberEvent
 from lashup.multicast import Delivered
@@ -32,6 +32,7 @@ Effect: TypeAlias = (
     | ClockSkewed
     | StoreLarge
     | Confirmed
+    | Outdated
     | MemberEvent
     | PathNarrow
     | PathWide

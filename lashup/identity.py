@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lashup.errors import MalformedDatagram
+from lashup.kv.rows import META_TABLE
 from lashup.machine import NodeId, Persist
 from lashup.wire.readers import NODE_ID_SIZE
 
-META_TABLE = "meta"
 _ID = b"node id"
 _EPOCH = b"epoch"
 

@@ -28,21 +28,23 @@ from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
 from lashup.effects import Effect, Visible
 from lashup.errors import MalformedDatagram, UsageError
-from lashup.identity import META_TABLE, Identity
+from lashup.identity import Identity
 from lashup.inbox import Inbox
 from lashup.kv import messages as kv_messages
 from lashup.kv.confirmation import Wait, check_wait
-from lashup.kv.replica import (
+from lashup.kv.effects import (
     Announce,
     ClockSkewed,
     Confirmed,
     KvEffect,
     Notify,
-    Replica,
+    Outdated,
     Save,
     StoreLarge,
 )
+from lashup.kv.replica import Replica
 from lashup.kv.rider import rider_untrusted
+from lashup.kv.rows import META_TABLE
 from lashup.machine import Address, NodeId, Send
 from lashup.membership import Changed, Remember, RiderHeard, Swim
 from lashup.membership import Effect as MembershipEffect
@@ -112,6 +114,7 @@ class Node:
             part_size=payload - 64,
             limits=config.limits,
             max_skew=config.max_clock_skew,
+            retire_after=config.retire_after,
         )
         self.kv.load(tables, wall=wall)
         remembered = tables.get(MEMBER_TABLE, {})
@@ -165,7 +168,8 @@ class Node:
         effects: list[Effect] = []
         self._inbox.tick(now=now)
         self._take(Channel.MEMBERSHIP, self.membership.tick(now=now), effects, now=now)
-        self._take_kv(self.kv.tick(now=now), effects, now=now)
+        looked = self.kv.tick(now=now, wall=self._wall(now))
+        self._take_kv(looked, effects, now=now)
         self._take_rotation(self.rotation.tick(now=now), effects)
         tests = self.paths.tick(self._outbox.take_long(), view=self._view, now=now)
         effects += self._outbox.seal_each_alone(Channel.PATH, tests)
@@ -424,7 +428,7 @@ class Node:
                     self._take(Channel.MULTICAST, sends, effects, now=now)
                 case Save():
                     effects.append(self._savings.rows(effect))
-                case Notify() | ClockSkewed() | StoreLarge() | Confirmed():
+                case Notify() | ClockSkewed() | StoreLarge() | Confirmed() | Outdated():
                     effects.append(effect)
 
     def _take_rotation(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lashup.identity import META_TABLE, epoch_row
-from lashup.kv.replica import Save
+from lashup.identity import epoch_row
+from lashup.kv.effects import Save
+from lashup.kv.rows import META_TABLE
 from lashup.kv.store import Write
 from lashup.machine import Persist
 from lashup.membership import NodeRecord

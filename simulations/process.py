@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lashup.effects import Effect, Visible
 from lashup.errors import MalformedDatagram
-from lashup.kv.replica import ClockSkewed, Notify
+from lashup.kv.effects import ClockSkewed, Notify
 from lashup.kv.subscription import Subscription
 from lashup.machine import NEVER, Address, Persist, Transmit
 from lashup.membership import LinkBroken, LinkMended, MemberEvent

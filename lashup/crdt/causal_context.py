@@ -82,6 +82,13 @@ class CausalContext:
         elif not includes(runs, added):
             self._runs[actor] = union(runs, added)
 
+    def forget(self, actor: Actor) -> None:
+        """Know nothing of an actor any more; one that was unknown is no error.
+
+        Only where no dot of it can ever come again.
+        """
+        self._runs.pop(actor, None)
+
     def update(self, other: CausalContext) -> None:
         """Put all dots of another context in."""
         for actor, runs in other._runs.items():

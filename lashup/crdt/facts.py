@@ -172,6 +172,14 @@ class FactSet:
         actors += [dot.actor for dot, _ in gone]
         return Joined(tuple(added), tuple(gone), tuple(dict.fromkeys(actors)), before)
 
+    def forget(self, actor: Actor) -> None:
+        """Know nothing of an actor any more that has no live facts.
+
+        It forgets that they were removed: whoever still has one brings it back.
+        """
+        if actor not in self._live:
+            self.context.forget(actor)
+
     def restore(
         self, facts: Iterable[tuple[Dot, Fact]], context: CausalContext
     ) -> None:

@@ -9,7 +9,7 @@ back is a delta to be joined. The peer does the same in its own time, so each si
 only ever pulls.
 
 For each actor that differs we keep the stretches of counters that the peer has not
-yet spoken about (`_Exchange.todo`). A part takes away what it dealt with, whichever
+yet spoken about (`Exchange.todo`). A part takes away what it dealt with, whichever
 request it belongs to and whenever it comes; a request asks for what is left. So every
 part that arrives is progress, and loss costs time only.
 
@@ -22,22 +22,21 @@ digest starts anew.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from lashup.crdt.causal_context import Runs, difference, within
 from lashup.crdt.dot import Actor
 from lashup.crdt.facts import FactSet
+from lashup.kv.exchange import Exchange, Pending
 from lashup.kv.messages import (
-    MOST_WANTS,
     Answer,
     Ask,
     Part,
     Request,
     encode,
 )
+from lashup.kv.retirement import Retirement
 from lashup.kv.rider import Rider
-from lashup.kv.serving import BURST, EVERYTHING, Want, serve
+from lashup.kv.serving import BURST, EVERYTHING, serve
 from lashup.machine import NEVER, Address, Send
 from lashup.reconcile import Sought, Summary, Walk
 
@@ -53,42 +52,8 @@ PARTS_APART = 0.03
 ATTEMPTS = 6
 #: Requests on their way at a time: each brings at most a burst of datagrams.
 WINDOW = 3
-#: Bytes of runs in one request, beyond which it takes no further actor.
-_REQUEST_BYTES = 900
-#: Bytes of one run in a request, at most about.
-_RUN_BYTES = 12
-#: Runs of one actor in a request. With more of them it asks for a first stretch only.
-_MOST_RUNS = 64
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A request on its way."""
-
-    actors: tuple[Actor, ...]
-    repeat_at: float
-    attempts: int
-    parts: set[int] = field(default_factory=set)
-    has_progressed: bool = False
-
-
-@dataclass(slots=True)
-class _Exchange:
-    """One peer, from the first question to the last part."""
-
-    peer: Address
-    rider: Rider
-    walk: Walk
-    #: Counters that the peer has yet to speak about, of actors that differ.
-    todo: dict[Actor, Runs] = field(default_factory=dict)
-    #: Actors of `todo` that no request on its way is about.
-    waiting: deque[Actor] = field(default_factory=deque)
-    requests: dict[int, _Pending] = field(default_factory=dict)
-    has_failed: bool = False
-
-    @property
-    def is_done(self) -> bool:
-        return self.walk.done and not self.todo
+#: Seconds after which a table is looked at again that had only what is retired here.
+_FRUITLESS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +72,17 @@ class AntiEntropy:
         facts: Ours; this class reads it and never changes it.
         summary: Of the same facts.
         part_size: Bytes of payload of one datagram of an answer.
+        retirement: Knows from whom nothing is to be taken, and what is outdated.
     """
 
-    def __init__(self, facts: FactSet, summary: Summary, *, part_size: int) -> None:
+    def __init__(
+        self,
+        facts: FactSet,
+        summary: Summary,
+        *,
+        part_size: int,
+        retirement: Retirement,
+    ) -> None:
         self.exchanges = 0
         self.failures = 0
         #: Whether the store has held all that a peer's did which was not empty.
@@ -121,7 +94,12 @@ class AntiEntropy:
         self._facts = facts
         self._summary = summary
         self._part_size = part_size
-        self._exchange: _Exchange | None = None
+        self._retirement = retirement
+        #: Actors that are to be dropped; see `take_outdated`.
+        self._outdated: list[Actor] = []
+        #: Our root and a peer's, until when they are not worth another look.
+        self._fruitless = (0, 0, NEVER)
+        self._exchange: Exchange | None = None
         self._suspect: _Suspect | None = None
         self._number = 0
 
@@ -135,12 +113,18 @@ class AntiEntropy:
 
     def hear_rider(self, rider: Rider, peer: Address, *, now: float) -> None:
         """A peer's digest came in; `tick` does the rest."""
+        self._retirement.hear(rider)
+        if self._retirement.shuns(rider, now=now):
+            return
+        ours, theirs, until = self._fruitless
+        if (ours, theirs) == (self._summary.root, rider.root) and now < until:
+            return
         suspect = self._suspect
         if rider.root == self._summary.root:
             self._agreed(rider)
             if suspect is not None and suspect.peer == peer:
                 self._suspect = None
-        elif rider.root != 0 and (suspect is None or suspect.peer == peer):
+        elif self._is_worth_asking(rider) and (suspect is None or suspect.peer == peer):
             settle = SETTLE if self.is_synchronised else 0.0
             look_at = now + settle if suspect is None else suspect.look_at
             self._suspect = _Suspect(peer, rider, look_at)
@@ -173,10 +157,12 @@ class AntiEntropy:
         """Send a peer what it lacks, in so many datagrams at most."""
         size = self._part_size
         served = serve(self._facts, request.wants, size=size, burst=burst)
-        parts = (
-            Part(request.number, index, len(served), one.delta, one.dealt)
-            for index, one in enumerate(served)
-        )
+        parts = []
+        for index, one in enumerate(served):
+            actors = [actor for actor, _ in one.delta.context.items()]
+            idle = self._retirement.idle_days(actors)
+            part = Part(request.number, index, len(served), one.delta, one.dealt, idle)
+            parts.append(part)
         return [Send(peer, encode(part)) for part in parts]
 
     def hear_answer_untrusted(
@@ -202,7 +188,9 @@ class AntiEntropy:
         exchange = self._exchange
         if exchange is None or exchange.peer != peer:
             return []
-        has_progressed = self._take_away(exchange, part)
+        told = [actor for actor, _ in part.delta.context.items()]
+        self._retirement.took(told, exchange.rider)
+        has_progressed = exchange.take_away(part)
         request = exchange.requests.get(part.number)
         if request is not None:
             request.parts.add(part.index)
@@ -215,6 +203,11 @@ class AntiEntropy:
                 exchange.waiting.extendleft(left)
         return self._go_on(now=now)
 
+    def take_outdated(self) -> list[Actor]:
+        """Actors that a peer which was not away does not know; told once."""
+        outdated, self._outdated = self._outdated, []
+        return outdated
+
     def _begin(self, *, now: float) -> None:
         suspect = self._suspect
         if suspect is None or suspect.look_at > now:
@@ -224,36 +217,31 @@ class AntiEntropy:
             self._agreed(suspect.rider)
             return
         self.exchanges += 1
+        is_outdated = self._retirement.is_outdated_for(suspect.rider)
         walk = Walk(
             self._summary,
             number=self.exchanges,
             now=now,
             retry_after=RETRY_AFTER,
-            sought=Sought.THEIRS,
+            sought=Sought.ALL if is_outdated else Sought.THEIRS,
         )
-        self._exchange = _Exchange(suspect.peer, suspect.rider, walk)
+        self._exchange = Exchange(
+            suspect.peer, suspect.rider, walk, self._retirement.refused, is_outdated
+        )
 
     def _agreed(self, rider: Rider) -> None:
         """Our store holds all that a peer's did. An empty one says nothing."""
+        self._retirement.agree(rider)
         if rider.root != 0:
             self.is_synchronised = True
             self.is_informed |= rider.is_informed
 
-    def _take_away(self, exchange: _Exchange, part: Part) -> bool:
-        """Note what a part dealt with. Whether that was anything new."""
-        has_progressed = False
-        for actor, stretches in part.dealt:
-            todo = exchange.todo.get(actor, ())
-            left = difference(todo, stretches)
-            has_progressed |= left != todo
-            if left:
-                exchange.todo[actor] = left
-            else:
-                exchange.todo.pop(actor, None)
-        return has_progressed
+    def _is_worth_asking(self, rider: Rider) -> bool:
+        """Whether a table that is not equal can tell us anything."""
+        return rider.root != 0 or self._retirement.is_outdated_for(rider)
 
     def _repeat(
-        self, exchange: _Exchange, number: int, request: _Pending, *, now: float
+        self, exchange: Exchange, number: int, request: Pending, *, now: float
     ) -> list[Send]:
         del exchange.requests[number]
         actors = tuple(actor for actor in request.actors if actor in exchange.todo)
@@ -275,28 +263,24 @@ class AntiEntropy:
             return []
         sends = [Send(exchange.peer, encode(Ask(ask))) for ask in asks]
         while exchange.waiting and len(exchange.requests) < WINDOW:
-            actors = self._next_actors(exchange)
+            actors = exchange.next_actors(self._facts)
             sends += [self._request(exchange, actors, 1, now=now)] if actors else []
         if exchange.is_done:
-            self._agreed(exchange.rider)
-            self._exchange = None
+            self._end(exchange, now=now)
         return sends
 
-    def _next_actors(self, exchange: _Exchange) -> tuple[Actor, ...]:
-        actors: list[Actor] = []
-        size = 0
-        while exchange.waiting and len(actors) < MOST_WANTS and size < _REQUEST_BYTES:
-            actor = exchange.waiting.popleft()
-            # A late part may have dealt with it while it waited.
-            if actor in exchange.todo:
-                want = self._want(exchange, actor)
-                size += _RUN_BYTES * (1 + len(want.seen) + len(want.stretches))
-                actors.append(actor)
-        return tuple(actors)
+    def _end(self, exchange: Exchange, *, now: float) -> None:
+        self._exchange = None
+        if exchange.is_outdated:
+            self._outdated += self._retirement.returned(exchange.walk.lacking)
+        self._agreed(exchange.rider)
+        if self._retirement.refused != exchange.refused:
+            until = now + _FRUITLESS
+            self._fruitless = self._summary.root, exchange.rider.root, until
 
     def _request(
         self,
-        exchange: _Exchange,
+        exchange: Exchange,
         actors: tuple[Actor, ...],
         attempts: int,
         *,
@@ -304,16 +288,6 @@ class AntiEntropy:
     ) -> Send:
         self._number += 1
         repeat_at = now + RETRY_AFTER * min(2 ** (attempts - 1), 4)
-        exchange.requests[self._number] = _Pending(actors, repeat_at, attempts)
-        wants = tuple(self._want(exchange, actor) for actor in actors)
+        exchange.requests[self._number] = Pending(actors, repeat_at, attempts)
+        wants = tuple(exchange.want(self._facts, actor) for actor in actors)
         return Send(exchange.peer, encode(Request(self._number, wants)))
-
-    def _want(self, exchange: _Exchange, actor: Actor) -> Want:
-        """What is left to ask of an actor, as much of it as fits a request."""
-        stretches = exchange.todo[actor][:_MOST_RUNS]
-        first, last = stretches[0][0], stretches[-1][1]
-        seen = within(self._facts.context.runs(actor), first, last)
-        if len(seen) > _MOST_RUNS:
-            seen = seen[:_MOST_RUNS]
-            stretches = within(stretches, first, seen[-1][1])
-        return Want(actor, seen, stretches)

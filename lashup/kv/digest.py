@@ -49,6 +49,11 @@ class Digest:
             runs = encode_runs(context.runs(actor))
             self.summary.put(actor, keyed_hash(self._hash_key, actor, runs, live))
 
+    def forget(self, actor: Actor) -> None:
+        """Leave out an actor that the context does not have any more."""
+        self._live_sums.pop(actor, None)
+        self.summary.discard(actor)
+
     def _add(self, actor: Actor, difference: int) -> None:
         total = (self._live_sums.get(actor, 0) + difference) & _MASK
         self._live_sums[actor] = total

@@ -4,8 +4,10 @@
     [2, answer]                                 its answer
     [3, request, [[actor, seen, stretches]]]    tell me of these stretches; what I
                                                 have seen in them
-    [4, request, index, count, delta, dealt]    one part of the answer; `dealt` is
-                                                [[actor, stretches]]: said in full
+    [4, request, index, count, delta, dealt,    one part of the answer; `dealt` is
+     idle]                                      [[actor, stretches]]: said in full;
+                                                `idle` [[actor, day]]: since when it
+                                                has no facts (`retirement`)
     [5, number, [[actor, seen, gone]]]          have you joined what says this?
     [6, number]                                 yes, we have
 
@@ -14,7 +16,8 @@ Fields that a later version appends are skipped; so are kinds it adds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from lashup.crdt.causal_context import Runs
@@ -29,6 +32,7 @@ from lashup.kv.delta_codec import (
     flat_runs,
     runs_untrusted,
 )
+from lashup.kv.rider import DAY_LIMIT
 from lashup.kv.serving import BURST, Stretches, Want
 from lashup.wire.readers import (
     bytes_untrusted,
@@ -68,13 +72,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One of `count` parts of the answer to a request."""
+    """One of `count` parts of the answer to a request.
+
+    Attributes:
+        idle: The day since which actors of it have no facts, where they have none.
+    """
 
     number: int
     index: int
     count: int
     delta: Delta
     dealt: Stretches
+    idle: Mapping[Actor, int] = field(default_factory=dict)
 
 
 Message: TypeAlias = Ask | Answer | Request | Part | HaveYou | Have
@@ -102,10 +111,11 @@ def encode(message: Message) -> bytes:
                 (w.actor, flat_runs(w.seen), flat_runs(w.stretches)) for w in wants
             ]
             return pack([_WANT, number, packed])
-        case Part(number, index, count, delta, dealt):
+        case Part(number, index, count, delta, dealt, idle):
             packed_dealt = [(actor, flat_runs(runs)) for actor, runs in dealt]
             body = encode_delta(delta)
-            return pack([_PART, number, index, count, body, packed_dealt])
+            days = list(idle.items())
+            return pack([_PART, number, index, count, body, packed_dealt, days])
         case HaveYou(number, said):
             packed_said = [
                 (s.actor, flat_runs(s.seen), flat_runs(s.gone)) for s in said
@@ -153,7 +163,7 @@ def _want_untrusted(value: object) -> Want:
 
 
 def _part_untrusted(fields: list[object]) -> Part:
-    _, number, index, count, delta, dealt = fields_untrusted(fields, 6)[:6]
+    _, number, index, count, delta, dealt, *later = fields_untrusted(fields, 6)
     parts = natural_untrusted(count, below=BURST + 1)
     return Part(
         natural_untrusted(number),
@@ -161,7 +171,16 @@ def _part_untrusted(fields: list[object]) -> Part:
         parts,
         decode_delta_untrusted(bytes_untrusted(delta, None)),
         tuple(_dealt_untrusted(entry) for entry in fields_untrusted(dealt, 0)),
+        _idle_untrusted(later[0]) if later else {},
     )
+
+
+def _idle_untrusted(value: object) -> dict[Actor, int]:
+    entries = [fields_untrusted(entry, 2)[:2] for entry in fields_untrusted(value, 0)]
+    return {
+        actor_untrusted(actor): natural_untrusted(day, below=DAY_LIMIT)
+        for actor, day in entries
+    }
 
 
 def _have_you_untrusted(fields: list[object]) -> HaveYou:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
 
 from lashup.crdt.branch import Branch
+from lashup.crdt.causal_context import CausalContext
+from lashup.crdt.dot import Actor
 from lashup.crdt.facts import Delta
 from lashup.crdt.field import Key, key_name, pack_key
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW
@@ -24,10 +24,21 @@ from lashup.kv import messages
 from lashup.kv.anti_entropy import AntiEntropy
 from lashup.kv.confirmation import Confirmations, Have, HaveYou
 from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
+from lashup.kv.effects import (
+    Announce,
+    ClockSkewed,
+    Confirmed,
+    KvEffect,
+    Notify,
+    Outdated,
+    Save,
+    StoreLarge,
+)
 from lashup.kv.limits import Limits
 from lashup.kv.pattern import EVERYTHING, Pattern, matching
+from lashup.kv.retirement import DEFAULT_AFTER, Retirement
 from lashup.kv.rider import Rider
-from lashup.kv.rows import Rows
+from lashup.kv.rows import META_TABLE
 from lashup.kv.serving import BURST
 from lashup.kv.store import Store, Write
 from lashup.kv.subscription import KeyChanged, Subscription
@@ -35,67 +46,6 @@ from lashup.machine import Address, Send
 
 #: Seconds between two reports of skewed clocks.
 _SKEW_TOLD_AGAIN = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Save:
-    """Put rows on disk. With a write, call `committed` once they are there."""
-
-    rows: Rows
-    write: Write | None
-
-
-@dataclass(frozen=True, slots=True)
-class Announce:
-    """Carry a delta to every member at once."""
-
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Notify:
-    """A subscription has something to take that it had not before."""
-
-    subscription: Subscription
-
-
-@dataclass(frozen=True, slots=True)
-class ClockSkewed:
-    """A write's timestamp is further ahead of our clock than is followed.
-
-    The write is kept as it is; either its author's clock or ours is wrong. Told once a
-    minute at most, and counted each time (`kv_clock_skews`).
-
-    Attributes:
-        seconds: By how much it exceeds the permitted skew.
-    """
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class StoreLarge:
-    """The table has more facts than `Limits.store_warning`.
-
-    Told once, and again after it was a tenth below that.
-
-    Attributes:
-        facts: How many there are.
-        limit: `Limits.store`, where this node stops adding.
-    """
-
-    facts: int
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """One more member has a write that is waited for."""
-
-
-KvEffect: TypeAlias = (
-    Send | Save | Announce | Notify | ClockSkewed | StoreLarge | Confirmed
-)
 
 
 class Replica:
@@ -107,6 +57,7 @@ class Replica:
         part_size: Bytes of payload that one datagram of a repair may carry.
         limits: Bounds on local writes.
         max_skew: Seconds that a peer's clock may be ahead.
+        retire_after: Days after which an actor without facts is forgotten; 0: never.
     """
 
     def __init__(
@@ -117,16 +68,21 @@ class Replica:
         part_size: int,
         limits: Limits | None = None,
         max_skew: float = DEFAULT_MAX_SKEW,
+        retire_after: int = DEFAULT_AFTER,
     ) -> None:
         self._limits = limits if limits is not None else Limits()
         self.store = Store(
             hash_key=hash_key, rng=rng, limits=self._limits, max_skew=max_skew
         )
         summary = self.store.digest.summary
-        self.anti_entropy = AntiEntropy(self.store.facts, summary, part_size=part_size)
+        self.retirement = Retirement(self.store.facts, after=retire_after)
+        self.anti_entropy = AntiEntropy(
+            self.store.facts, summary, part_size=part_size, retirement=self.retirement
+        )
         self.confirmations = Confirmations(self.store.facts, encode=messages.encode)
         self._subscriptions: dict[int, Subscription] = {}
         self._is_large = False
+        self._dropped = 0
         self._skews = 0
         self._skew = 0.0
         self._skew_told_at = -math.inf
@@ -140,7 +96,9 @@ class Replica:
     def rider(self) -> Rider:
         """What to put on probes and acks."""
         exchange = self.anti_entropy
-        return Rider(self.root, exchange.had_table or exchange.is_informed)
+        is_informed = exchange.had_table or exchange.is_informed
+        days = self.retirement
+        return Rider(self.root, is_informed, days.horizon, days.away_since)
 
     def load(self, tables: Mapping[str, Mapping[bytes, bytes]], *, wall: float) -> None:
         """Take over what an earlier life left on disk. Only for an empty store.
@@ -149,18 +107,30 @@ class Replica:
             MalformedDatagram: The rows are not what this version writes.
         """
         self.store.load(tables, wall=wall)
+        self.retirement.load(tables.get(META_TABLE, {}), wall=wall)
         self.anti_entropy.had_table = self.root != 0
         self._skew = self.store.skew_at_load
         self._skews += self._skew > 0
 
     def next_wakeup(self) -> float:
         """The time by which `tick` must be called. A late call is safe."""
-        return min(self.anti_entropy.next_wakeup(), self.confirmations.next_wakeup())
+        return min(
+            self.anti_entropy.next_wakeup(),
+            self.confirmations.next_wakeup(),
+            self.retirement.next_wakeup(),
+        )
 
-    def tick(self, *, now: float) -> list[KvEffect]:
-        """Do whatever has come due by `now`."""
-        sends = self.anti_entropy.tick(now=now)
-        return [*sends, *self.confirmations.tick(now=now)]
+    def tick(self, *, now: float, wall: float) -> list[KvEffect]:
+        """Do whatever has come due by `now`.
+
+        Args:
+            now: The time.
+            wall: Seconds since 1970.
+        """
+        effects: list[KvEffect] = [*self._retire(now=now, wall=wall)]
+        effects += self.anti_entropy.tick(now=now)
+        effects += self.confirmations.tick(now=now)
+        return effects + self._drop_outdated(wall=wall)
 
     def get(self, key: Key) -> MapView:
         """The value of a key as everybody sees it; an empty one when it has none.
@@ -274,12 +244,15 @@ class Replica:
             case messages.Ask(ask):
                 return list(exchange.answer_untrusted(ask, sender))
             case messages.Answer(answer):
-                return list(exchange.hear_answer_untrusted(answer, sender, now=now))
+                asks = exchange.hear_answer_untrusted(answer, sender, now=now)
+                return [*asks, *self._drop_outdated(wall=wall)]
             case messages.Request() as request:
                 return list(exchange.serve(request, sender, burst=burst))
             case messages.Part() as part:
-                effects = self.merge(part.delta, wall=wall)
-                return effects + list(exchange.hear_part(part, sender, now=now))
+                delta = self.retirement.admit(part.delta, part.idle)
+                effects = self.merge(delta, wall=wall)
+                effects += exchange.hear_part(part, sender, now=now)
+                return effects + self._drop_outdated(wall=wall)
             case HaveYou() as question:
                 have = self.confirmations.answer(question)
                 return [] if have is None else [Send(sender, messages.encode(have))]
@@ -293,6 +266,9 @@ class Replica:
         return {
             "facts": len(self.store.facts),
             "actors": len(self.store.facts.context),
+            "actors_idle": self.retirement.idle,
+            "actors_retired": self.retirement.forgotten,
+            "facts_outdated": self._dropped,
             "writes_waiting": self.store.waiting,
             "exchanges": self.anti_entropy.exchanges,
             "exchanges_failed": self.anti_entropy.failures,
@@ -312,6 +288,37 @@ class Replica:
         if merged.skew:
             effects += self._note_skew(merged.skew, wall=wall)
         return effects + self._warn() + self._notify(merged.before)
+
+    def _retire(self, *, now: float, wall: float) -> list[Save]:
+        """Forget what is due, and keep on disk since when actors have no facts."""
+        saves = []
+        if due := self.retirement.tick(now=now, wall=wall):
+            saves.append(self._forget(due))
+        rows = self.retirement.rows()
+        if rows.puts or rows.deletes:
+            saves.append(Save(rows, None))
+        return saves
+
+    def _forget(self, actors: Iterable[Actor]) -> Save:
+        forgotten, rows = self.store.forget(actors)
+        for actor in forgotten:
+            self.retirement.forgot(actor)
+        return Save(rows, None)
+
+    def _drop_outdated(self, *, wall: float) -> list[KvEffect]:
+        """Drop what a disk brought that was away for too long."""
+        actors = self.anti_entropy.take_outdated()
+        if not actors:
+            return []
+        context = CausalContext()
+        for actor in actors:
+            context.add_runs(actor, self.store.facts.context.runs(actor))
+        before = len(self.store.facts)
+        effects = self.merge(Delta({}, context), wall=wall)
+        dropped = before - len(self.store.facts)
+        self._dropped += dropped
+        told = [Outdated(dropped)] if dropped else []
+        return [*effects, self._forget(actors), *told]
 
     def _note_skew(self, seconds: float, *, wall: float) -> list[KvEffect]:
         self._skews += 1

@@ -24,6 +24,8 @@ from lashup.kv.delta_codec import (
 
 FACT_TABLE = "fact"
 CONTEXT_TABLE = "context"
+#: What a node knows of itself; others have rows in it too.
+META_TABLE = "meta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ def fact_delete(dot: Dot) -> tuple[str, bytes]:
 def context_put(actor: Actor, runs: Runs) -> tuple[str, bytes, bytes]:
     """The row of an actor's part of the context."""
     return CONTEXT_TABLE, actor, encode_runs(runs)
+
+
+def context_delete(actor: Actor) -> tuple[str, bytes]:
+    """That the row of an actor's part of the context goes."""
+    return CONTEXT_TABLE, actor
 
 
 def state_untrusted(tables: Mapping[str, Mapping[bytes, bytes]]) -> Delta:

@@ -40,7 +40,14 @@ from lashup.errors import ConcurrentUpdate, MalformedDatagram
 from lashup.kv.digest import Digest
 from lashup.kv.limits import Limits, touched
 from lashup.kv.renaming import Renaming
-from lashup.kv.rows import Rows, context_put, fact_delete, fact_put, state_untrusted
+from lashup.kv.rows import (
+    Rows,
+    context_delete,
+    context_put,
+    fact_delete,
+    fact_put,
+    state_untrusted,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +246,24 @@ class Store:
             tuple(fact_delete(dot) for dot, _ in joined.removed) + again.deletes,
         )
         return Merged(joined.before, rows, max(skews, default=0.0))
+
+    def forget(self, actors: Iterable[Actor]) -> tuple[list[Actor], Rows]:
+        """Know nothing of some actors any more, where they have no facts.
+
+        Returns:
+            Those that are forgotten, and the rows that go. An actor of ours is kept
+            while a write is on its way to the disk.
+        """
+        forgotten = []
+        for actor in actors:
+            if self.facts.live(actor) or (actor == self._actor and self._in_flight):
+                continue
+            if actor == self._actor:
+                self._actor = None  # The next write takes another.
+            self.facts.forget(actor)
+            self.digest.forget(actor)
+            forgotten.append(actor)
+        return forgotten, Rows(deletes=tuple(map(context_delete, forgotten)))
 
     def _has_another_life(self, delta: Delta) -> bool:
         """Whether somebody has seen a dot of our actor that we have not committed."""

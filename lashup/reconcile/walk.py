@@ -88,6 +88,8 @@ class Walk:
         self.failed = False
         #: Until the first answer nobody knows whether the peer is there.
         self.answered = False
+        #: Keys of ours that the peer has not listed, where all are sought.
+        self.lacking: set[bytes] = set()
         root = summary.root.to_bytes(8, "big")
         self._salt = keyed_hash(b"salt", root, (number & MASK).to_bytes(8, "big")) | 1
         self._summary = summary
@@ -237,5 +239,7 @@ class Walk:
             key: shortened(value, self._salt, HASH_BYTES)
             for key, value in self._summary.records_in(position).items()
         }
+        if self._sought is Sought.ALL:
+            self.lacking |= ours.keys() - theirs.keys()
         keys = ours.keys() | theirs.keys() if self._sought is Sought.ALL else theirs
         return (key for key in keys if ours.get(key) != theirs.get(key))

@@ -33,7 +33,7 @@ from lashup.errors import (
     StorageFull,
     UsageError,
 )
-from lashup.kv.replica import ClockSkewed, Confirmed, Notify
+from lashup.kv.effects import ClockSkewed, Confirmed, Notify
 from lashup.machine import Address, NodeId, Persist, Transmit
 from lashup.membership import LinkFault, Member, Reachability
 from lashup.multicast import Branch, Delivered

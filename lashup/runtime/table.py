@@ -145,19 +145,24 @@ class Table:
             lambda: encode_dump(state, cluster=cluster, wall=wall)
         )
 
-    async def load(self, dump: bytes) -> int:
+    async def load(self, dump: bytes, *, outdated: bool = False) -> int:
         """Join a dump with the table. Returns when it is on this node's disk.
 
         Nothing is overwritten: what the dump holds is news only where this table has
         not seen it; what was removed since stays removed. The others get it by
         reconciliation.
 
+        Args:
+            dump: What `dump` gave.
+            outdated: Take also a dump that is older than removals are remembered
+                (`NodeConfig.retire_after`): what was removed since may come back.
+
         Returns:
             How many facts the table has gained, or lost if negative.
 
         Raises:
-            UsageError: No dump, a damaged one, or one of another version or cluster.
-                Nothing has changed.
+            UsageError: No dump, a damaged one, one of another version or cluster, or
+                an outdated one. Nothing has changed.
             NodeClosed: The node has left, or stopped first: a part may be loaded.
         """
         self._require_member()
@@ -169,6 +174,12 @@ class Table:
             raise UsageError(
                 f"dump: of the cluster {found.cluster!r}, "
                 f"this node is of {self._node.cluster!r}"
+            )
+        if not outdated and self._node.kv.retirement.is_behind(found.made):
+            raise UsageError(
+                "dump: older than removals are remembered here; what was removed since "
+                "it was made may come back with it. Load it with outdated=True if that "
+                "is what you want"
             )
         before = len(self._node.kv.store.facts)
         for delta in found.deltas:

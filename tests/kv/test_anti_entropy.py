@@ -151,7 +151,7 @@ def test_a_peer_that_falls_silent_is_given_up_and_the_next_is_asked():
         asker.tick(now=now)
         asks += len(asker.said())
         assert asks < 40
-        now = max(now, min(asker.replica.next_wakeup(), now + 2))
+        now = max(now, min(asker.replica.anti_entropy.next_wakeup(), now + 2))
 
     assert now < 15.0
     network = Network(asker, other, rng=random.Random(1))
@@ -172,13 +172,13 @@ def test_a_peer_that_walks_and_then_falls_silent_is_given_up():
     assert sent == 1
 
     while not asker.replica.anti_entropy.failures:
-        now = asker.replica.next_wakeup()
+        now = asker.replica.anti_entropy.next_wakeup()
         asker.tick(now=now)
         sent += len(asker.said())
 
     assert sent == ATTEMPTS
     assert now < 10.0
-    assert asker.replica.next_wakeup() == float("inf")
+    assert asker.replica.anti_entropy.next_wakeup() == float("inf")
 
 
 def test_a_peer_that_answers_without_saying_anything_is_given_up_too():
@@ -198,7 +198,7 @@ def test_a_peer_that_answers_without_saying_anything_is_given_up_too():
                     liar.hear(message, now=now)
         for message in liar.said():
             asker.hear(message, now=now)
-        now = max(now + 0.01, min(asker.replica.next_wakeup(), now + 30))
+        now = max(now + 0.01, min(asker.replica.anti_entropy.next_wakeup(), now + 30))
 
     assert asker.replica.anti_entropy.failures == 1
     assert sent < 20

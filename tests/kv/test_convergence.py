@@ -214,10 +214,10 @@ def test_a_digest_that_was_a_delta_on_its_way_starts_no_exchange():
     one.publish(MapField().register("r").assign(2))
     [announced] = one.said()
     two.hear_digest_of(one, now=1.0)
-    assert two.replica.next_wakeup() > 1.0
+    assert two.replica.anti_entropy.next_wakeup() > 1.0
 
     two.hear(announced, now=1.01)
-    two.tick(now=two.replica.next_wakeup())
+    two.tick(now=two.replica.anti_entropy.next_wakeup())
 
     assert two.replica.anti_entropy.exchanges == 0
     assert not two.said()

@@ -10,8 +10,8 @@ from lashup.crdt import MapField
 from lashup.crdt.writer import Operation
 from lashup.errors import LimitExceeded, Overloaded, UsageError
 from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
+from lashup.kv.effects import StoreLarge
 from lashup.kv.limits import _PER_FACT, _PER_STEP, Limits
-from lashup.kv.replica import StoreLarge
 from tests.kv.vocabulary import Peer, state_of
 from tests.strategies import histories
 

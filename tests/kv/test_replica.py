@@ -8,6 +8,7 @@ from lashup.crdt import MapField
 from lashup.errors import UsageError
 from lashup.kv.delta_codec import encode_delta
 from lashup.kv.pattern import ANY
+from lashup.kv.retirement import DAY
 from tests.kv.vocabulary import WALL, Peer, failure
 from tests.vocabulary import Site
 
@@ -59,8 +60,12 @@ def test_statistics_say_what_there_is():
     assert len(subscription) == 1
 
 
-def test_a_replica_alone_has_nothing_to_wake_up_for():
-    assert Peer(0).replica.next_wakeup() == float("inf")
+def test_a_replica_alone_looks_around_once_a_day():
+    alone = Peer(0)
+    alone.tick(now=0.0)
+
+    midnight = DAY - WALL % DAY
+    assert alone.replica.next_wakeup() == midnight
 
 
 def test_two_replicas_that_are_both_empty_do_not_call_that_synchronised():

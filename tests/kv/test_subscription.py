@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from lashup.crdt import MapField
 from lashup.errors import UsageError
 from lashup.kv.delta_codec import encode_delta
+from lashup.kv.effects import Notify
 from lashup.kv.pattern import ANY
-from lashup.kv.replica import Notify
 from tests.kv.vocabulary import WALL, Peer
 from tests.strategies import few_keys, updates
 from tests.vocabulary import Site

@@ -16,16 +16,17 @@ from lashup.crdt.writer import Operation
 from lashup.errors import LashupError
 from lashup.kv.delta_codec import encode_dot
 from lashup.kv.digest import Digest
-from lashup.kv.limits import Limits
-from lashup.kv.replica import (
+from lashup.kv.effects import (
     Announce,
     ClockSkewed,
     KvEffect,
     Notify,
-    Replica,
+    Outdated,
     Save,
 )
-from lashup.kv.rows import CONTEXT_TABLE, FACT_TABLE, Rows
+from lashup.kv.limits import Limits
+from lashup.kv.replica import Replica
+from lashup.kv.rows import CONTEXT_TABLE, FACT_TABLE, META_TABLE, Rows
 from lashup.kv.store import Store, Write
 from lashup.machine import Address, Send
 from lashup.wire.fragments import Reassembly, split
@@ -41,7 +42,7 @@ Message = tuple[Address | None, Address, bytes]
 
 
 def empty_tables() -> Tables:
-    return {FACT_TABLE: {}, CONTEXT_TABLE: {}}
+    return {FACT_TABLE: {}, CONTEXT_TABLE: {}, META_TABLE: {}}
 
 
 def carry_out(rows: Rows, tables: Tables) -> None:
@@ -70,6 +71,7 @@ class Peer:
         part_size: int = 1_200,
         limits: Limits | None = None,
         max_skew: float = 60.0,
+        retire_after: int = 90,
     ) -> None:
         self.address: Address = (f"10.0.0.{number + 1}", 7946)
         self.disk = empty_tables()
@@ -77,12 +79,14 @@ class Peer:
         self.outgoing: list[Message] = []
         self.acknowledged: list[Delta] = []
         self.skews: list[float] = []
+        self.dropped = 0
         self._make: Callable[[], Replica] = lambda: Replica(
             hash_key=HASH_KEY,
             rng=self._rng,
             part_size=part_size,
             limits=limits,
             max_skew=max_skew,
+            retire_after=retire_after,
         )
         self._rng = random.Random(number)
         self.writes: list[Write] = []
@@ -141,8 +145,9 @@ class Peer:
         self.sync_disk()
         return self.acknowledged[-1]
 
-    def tick(self, *, now: float) -> None:
-        self.take(self.replica.tick(now=now))
+    def tick(self, *, now: float, wall: float | None = None) -> None:
+        wall = WALL + now if wall is None else wall
+        self.take(self.replica.tick(now=now, wall=wall))
 
     def hear(self, message: Message, *, now: float) -> None:
         """Take in what another peer said."""
@@ -166,6 +171,8 @@ class Peer:
                     self.saves.append(effect)
                 case ClockSkewed(seconds):
                     self.skews.append(seconds)
+                case Outdated(facts):
+                    self.dropped += facts
                 case Notify():
                     pass
 
@@ -273,7 +280,7 @@ class Network:
                 self.carried.append(message[2])
                 self.bytes += len(message[2])
                 for to in self.peers if message[0] is None else [message[0]]:
-                    if to != peer.address:
+                    if to != peer.address and to in self.peers:  # else it is off
                         for datagram in self.datagrams.cut(message):
                             self._send(to, datagram)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import anyio
@@ -10,6 +11,9 @@ import pytest
 
 from lashup import NodeConfig, add_wins_set, counter, open_node, register
 from lashup.__main__ import main
+from lashup.kv.rows import META_TABLE
+from lashup.machine import Persist
+from lashup.runtime.sqlite_storage import SqliteStorage
 
 
 def _filled(directory: Path) -> Path:
@@ -83,3 +87,18 @@ def test_the_directory_of_a_running_node_is_left_alone(tmp_path, capsys):
     anyio.run(run, backend="trio")
 
     assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_an_outdated_dump_is_loaded_only_when_that_is_said(tmp_path, capsys):
+    made = tmp_path / "made"
+    _filled(made)
+    dump = tmp_path / "dump"
+    assert main(["dump", str(made), str(dump)]) == 0
+    with SqliteStorage(made, cluster="lashup") as storage:
+        # The horizon, not away, and the last day that it ran.
+        state = struct.pack(">HHH", 60_000, 0, 60_000)
+        storage.commit([Persist(1, ((META_TABLE, b"retirement", state),), ())])
+
+    assert main(["load", str(made), str(dump)]) == 1
+    assert "--outdated" in capsys.readouterr().err
+    assert main(["load", str(made), str(dump), "--outdated"]) == 0

@@ -1,0 +1,76 @@
+"""Nodes whose disks were away for longer than removals are remembered."""
+
+from __future__ import annotations
+
+import struct
+import time
+from pathlib import Path
+
+import pytest
+
+from lashup import Outdated, UsageError, open_node, register
+from lashup.kv.retirement import DAY
+from lashup.kv.rows import META_TABLE
+from lashup.machine import Persist
+from lashup.runtime.sqlite_storage import SqliteStorage
+from tests.runtime.test_table import backend, config, run
+
+__all__ = ["backend"]
+
+KEY = ("k",)
+
+
+def _set_days(directory: Path, *, horizon: int, ran: int) -> None:
+    """Let a disk be of another day, in days before today."""
+    today = int(time.time() // DAY)
+    days = (today - horizon if horizon else 0, 0, today - ran)
+    with SqliteStorage(directory, cluster="tests") as storage:
+        row = (META_TABLE, b"retirement", struct.pack(">HHH", *days))
+        storage.commit([Persist(1, (row,), ())])
+
+
+def test_a_disk_that_was_away_for_too_long_drops_what_nobody_else_knows(
+    backend: str, tmp_path: Path
+) -> None:
+    here, away = tmp_path / "here", tmp_path / "away"
+
+    async def main() -> None:
+        async with open_node(config("b", data_dir=away)) as b:
+            await b.kv.update(KEY, register("old").assign(1))
+        async with open_node(config("a", data_dir=here)) as a:
+            await a.kv.update(KEY, register("new").assign(1))
+        _set_days(away, horizon=0, ran=200)
+        _set_days(here, horizon=100, ran=0)
+
+        async with (
+            open_node(config("a", data_dir=here)) as a,
+            open_node(config("b", a, data_dir=away)) as b,
+            b.events() as events,
+        ):
+            await b.kv.update(KEY, register("mine").assign(2))
+            async for event in events:
+                if isinstance(event, Outdated):
+                    break
+            expected = {"new": 1, "mine": 2}
+            await a.wait_until(lambda: a.kv.get(KEY).plain() == expected)
+            await b.wait_until(lambda: b.kv.get(KEY).plain() == expected)
+            assert event == Outdated(1)
+            assert b.statistics()["kv_facts_outdated"] == 1
+
+    run(backend, main)
+
+
+def test_an_outdated_dump_is_loaded_only_when_that_is_said(
+    backend: str, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with open_node(config("a", data_dir=tmp_path)) as a:
+            await a.kv.update(KEY, register("r").assign(1))
+            dump = await a.kv.dump()
+        _set_days(tmp_path, horizon=-1, ran=0)
+        async with open_node(config("a", data_dir=tmp_path)) as a:
+            with pytest.raises(UsageError, match="outdated=True"):
+                await a.kv.load(dump)
+            assert await a.kv.load(dump, outdated=True) == 0
+
+    run(backend, main)
