@@ -21,6 +21,7 @@ from navstar.line import KEY_PREFIX, Line
 from navstar.line_table import LineTable
 from navstar.mooring import Mooring
 from navstar.notices import Notices, name_conflicts, said
+from navstar.pass_report import PassReport
 from navstar.publish import Speaker
 from navstar.publisher import Publisher, Speech
 from navstar.reconciler import Reconciler
@@ -69,6 +70,7 @@ class Agent:
         self.hearing = Hearing(now=self.started_at)
         self.stop = trio.Event()
         self._is_synchronised = False
+        self._programmed: Allocation | None = None
         self._reading = trio.Lock()
         self._notices = Notices(log)
         self.publisher = Publisher(
@@ -88,7 +90,7 @@ class Agent:
             ),
             timing(config.reconcile),
             inputs=self._inputs,
-            on_pass=self._notices.tell_pass,
+            on_pass=self._after_pass,
             rng=rng,
         )
 
@@ -207,11 +209,18 @@ class Agent:
         self.publisher.look()
         self.reconciler.trigger(Cause.TABLE)
 
+    def _after_pass(self, report: PassReport) -> None:
+        self._notices.tell_pass(report)
+        if self.reconciler.programmed is not self._programmed:
+            self._programmed = self.reconciler.programmed
+            self.publisher.look()
+
     def _speech(self) -> Speech | None:
         speaker = self._speaker()
         if self.allocation is None or speaker is None or self.mooring.is_adrift():
             return None
-        return Speech(self.allocation, speaker, self.table.lines)
+        is_programmed = self.reconciler.programmed is self.allocation
+        return Speech(self.allocation, speaker, self.table.lines, is_programmed)
 
     def _inputs(self) -> Inputs | None:
         speaker = self._speaker()

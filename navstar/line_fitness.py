@@ -1,9 +1,10 @@
 """Whether a line of another agent fits this one, and what it claims. Pure.
 
 A line comes from the network and may hold anything that parses. What is checked
-here is what would build a wrong path: another VXLAN, an address that is no host's,
-a block that is not of the overlay. Who wins between two fitting lines is settled in
-`navstar.claims`.
+here is what would build a wrong path: an address that is no host's, a block that is
+not of the overlay. VNI and port may be others than here: they say what that agent
+takes in, and rows toward it follow them. Who wins between two fitting lines is
+settled in `navstar.claims`.
 """
 
 from __future__ import annotations
@@ -39,11 +40,6 @@ def agent_address(line: Line, version: int) -> IpAddress | None:
 def misfit(line: Line, place: Place) -> str | None:
     """Why the line cannot give rows here; None when it fits."""
     link = place.link
-    if (line.vni, line.port) != (link.vni, link.port):
-        return (
-            f"VNI {line.vni} port {line.port}, not VNI {link.vni} port {link.port} "
-            f"as {link.name} has"
-        )
     if not is_unicast_mac(line.mac):
         return f"MAC {line.mac} is not one host's"
     underlay, version = line.agent_ip, link.local.version

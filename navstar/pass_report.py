@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from navstar.applied import Applied, Refused
 from navstar.diff import Put
-from navstar.kernel_side import Look
+from navstar.look import Look
 from navstar.schedule import Cause
 from navstar.tables import Row
 

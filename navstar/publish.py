@@ -121,6 +121,21 @@ def changes(
     return *withdrawals, *writes
 
 
+def takes_in_another(wanted: Iterable[Line], present: Iterable[Line]) -> bool:
+    """Whether others would send to a VNI or port that this agent had not said before.
+
+    Args:
+        wanted: As `lines_for` gives it.
+        present: Every line of the table.
+    """
+    numbers = {(line.node, line.overlay): (line.vni, line.port) for line in wanted}
+    return any(
+        numbers.get((line.node, line.overlay), said) != said
+        for line in present
+        if (said := (line.vni, line.port))
+    )
+
+
 def withdrawal_of_all(present: Iterable[Line], *, node: str) -> tuple[Withdraw, ...]:
     """What takes every line of this agent back: it leaves for good."""
     return tuple(Withdraw(line) for line in present if line.node == node)

@@ -116,6 +116,31 @@ def test_an_overlay_of_ipv6_only_needs_no_ipv4_at_all():
     assert link.mtu == 1430
 
 
+@pytest.mark.parametrize(
+    ("numbers", "shown"),
+    [
+        ({"vni": 7}, {"vni": 7}),
+        ({"port": 4789}, {"port": 4789}),
+        ({"vni": 7, "port": 4789}, {"vni": 7, "port": 4789}),
+        ({"vni": 1024, "port": 64000}, {}),
+    ],
+)
+def test_frames_leave_with_the_numbers_that_the_other_agent_takes_in(numbers, shown):
+    desired = desire(line4(3, **numbers), line4(4))
+
+    fdb = Fdb("vtep1024", mac(3), IPv4Address("10.0.0.3"), **shown)
+    assert fdb in desired.rows
+    assert desired.skipped == ()
+
+
+def test_an_agent_that_has_said_new_numbers_in_one_family_only_has_one_fdb_row():
+    lines = line4(3, vni=7), line6(3)
+
+    for order in (lines, lines[::-1]):
+        fdbs = [row for row in desire(*order).rows if isinstance(row, Fdb)]
+        assert fdbs == [Fdb("vtep1024", mac(3), IPv4Address("10.0.0.3"))]
+
+
 def test_overlays_that_share_a_vtep_share_its_rows():
     other = Overlay(
         "other", VTEP, IPv4Network("11.0.0.0/8"), IPv4Network("11.0.1.0/24")
@@ -190,8 +215,6 @@ def test_the_metric_follows_from_the_vtep_address_and_differs_between_agents():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"vni": 7}, "VNI 7"),
-        ({"port": 4789}, "port 4789"),
         ({"mac": "01:00:5e:00:00:01"}, "MAC"),
         ({"mac": "00:00:00:00:00:00"}, "MAC"),
         ({"mac": "70:B3:D5:80:00:03"}, "MAC"),

@@ -37,6 +37,7 @@ A_FEW = {
     "overlay added",
     "overlay removed",
     "VNI and name of the VTEP changed on both agents",
+    "VNI changed, on the second agent 1 s later, rp_filter strict",
     "two agents claim one VTEP address",
     "two agents claim overlapping blocks",
     "malformed and hostile lines between good ones",
