@@ -23,7 +23,7 @@ from navstar.overlay_backend import (
     KernelWatch,
     UnderlayDevice,
 )
-from navstar.succession import Succession
+from navstar.succession import Succession, links_of
 from navstar.tables import Row
 from navstar.withdrawal import Brake, Knowledge
 
@@ -44,6 +44,7 @@ class Inputs:
         me: This agent's node id, as lines carry it.
         agent_ip: Where its VXLAN packets leave from.
         knowledge: How far the table is to be trusted.
+        second_ip: This agent's address of the other family, if it has one.
     """
 
     allocation: Allocation
@@ -51,6 +52,7 @@ class Inputs:
     me: str
     agent_ip: IpAddress
     knowledge: Knowledge
+    second_ip: IpAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +204,15 @@ class KernelSide:
         def ask(kernel: Kernel) -> Look:
             device = _device(kernel, inputs.agent_ip)
             addresses = kernel.host_addresses()
-            underlay = Underlay(inputs.agent_ip, mtu=device.mtu, addresses=addresses)
+            second = inputs.second_ip if inputs.second_ip in addresses else None
+            underlay = Underlay(inputs.agent_ip, device.mtu, addresses, second)
             desired = self._desired_rows(inputs, underlay)
             rows = kernel.dump()
-            former, _ = succession.kept(desired.rows, rows, now=now)
-            in_the_way = kernel.links_in_the_way((*desired.rows, *former))
+            wanted = links_of(desired.rows)
+            former, _ = succession.kept(
+                desired.rows, wanted=wanted, there=links_of(rows), now=now
+            )
+            in_the_way = kernel.links_in_the_way((*wanted.values(), *former))
             host = Host(inputs.allocation, underlay, device.name, in_the_way, rows)
             self._host = host
             return compare(

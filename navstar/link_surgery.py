@@ -20,7 +20,7 @@ from navstar.netlink_links import (
     rename_request,
 )
 from navstar.netlink_socket import NetlinkSocket, Refusal
-from navstar.tables import Addr, Link, former_name
+from navstar.tables import Addr, Link, is_loose
 
 #: New links get an index from here up. The kernel's own start at 1.
 _FIRST_INDEX, _INDICES = 1 << 24, 1 << 30
@@ -75,8 +75,7 @@ class LinkSurgery:
         if index is None:
             return Refusal(errno.ENODEV, "")
         self._own = None
-        is_former = name == former_name(link.vni, link.port)
-        rp_filter = LOOSE if is_former else _default_rp_filter()
+        rp_filter = LOOSE if is_loose(link, name) else _default_rp_filter()
         refused = self._ask(rename_request(index, name, rp_filter=rp_filter))
         if refused is not None and refused.errno == errno.EBUSY:
             # Before kernel 6.2. What follows makes it anew: break before make.

@@ -9,8 +9,8 @@ from navstar.contest import Contested
 from navstar.diff import Delete, Op, Put, diff, without_links
 from navstar.overlay import Desired, Underlay
 from navstar.overlay_backend import LinkInTheWay
-from navstar.succession import Succession, transition
-from navstar.tables import Link, Row
+from navstar.succession import Succession, links_of, transition
+from navstar.tables import Row
 from navstar.withdrawal import Brake, Knowledge, Verdict
 
 
@@ -80,15 +80,26 @@ def compare(
     now: float,
 ) -> Look:
     """What there is to be done."""
-    former, again_at = succession.kept(desired.rows, host.rows, now=now)
+    # Rows come by the thousand, links do not: they are looked for once.
+    wanted, there = links_of(desired.rows), links_of(host.rows)
+    former, again_at = succession.kept(
+        desired.rows, wanted=wanted, there=there, now=now
+    )
     if former:
         desired = replace(desired, rows=desired.rows | former)
-    possible = without_links(desired.rows, {link.name for link in host.in_the_way})
-    change = transition(possible, host.rows)
+        wanted |= links_of(former)
+    taken = {link.name for link in host.in_the_way}
+    possible = without_links(desired.rows, taken)
+    change = transition(
+        possible,
+        host.rows,
+        wanted={name: link for name, link in wanted.items() if name not in taken},
+        there=there,
+    )
     verdict = brake.judge(possible, change.inherited, knowledge=knowledge, now=now)
     ops = (*change.renames, *diff(verdict.aim, change.found))
     if again_at < verdict.look_again_at:
         verdict = replace(verdict, look_again_at=again_at)
-    links = {row.name for row in desired.rows | verdict.aim if isinstance(row, Link)}
-    names = frozenset({host.device, *links, *(link.by for link in host.in_the_way)})
+    by = (link.by for link in host.in_the_way)
+    names = frozenset({host.device, *wanted, *links_of(verdict.held), *by})
     return Look(desired, host.rows, verdict, host.in_the_way, ops, links=names)

@@ -10,6 +10,7 @@ the link by it, so that it can never mark somebody else's link of the same name.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from navstar.netlink_codec import (
@@ -30,7 +31,7 @@ from navstar.netlink_codec import (
     text,
 )
 from navstar.netlink_rows import mac_bytes, mac_text
-from navstar.tables import LINK_ALIAS, Link, address_of_bytes, former_name
+from navstar.tables import LINK_ALIAS, Link, address_of_bytes, is_loose
 
 _IFF_UP = 1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU = 1, 3, 4
@@ -101,7 +102,7 @@ def create_requests(link: Link, index: int) -> tuple[Request, Request]:
     alias = attribute(_IFLA_IFALIAS, LINK_ALIAS.encode())
     up = _IFF_UP if link.up else 0
     raise_it = LINK_HEADER.pack(AF_UNSPEC, 0, index, up, _IFF_UP) + alias
-    if link.receives_only:
+    if link.loose:
         raise_it += _rp_filter(LOOSE)
     return (
         Request(Rtm.NEWLINK, NLM_F_CREATE | NLM_F_EXCL, create),
@@ -124,7 +125,7 @@ def change_requests(found: FoundLink, link: Link) -> tuple[Request, ...]:
         body += attribute(_IFLA_ADDRESS, mac_bytes(link.mac))
     if old is None or old.mtu != link.mtu:
         body += attribute_u32(_IFLA_MTU, link.mtu)
-    if link.receives_only and (old is None or not old.receives_only):
+    if link.loose and (old is None or not old.loose):
         body += _rp_filter(LOOSE)
     wanted = _IFF_UP if link.up else 0
     if body or old is None or old.up != link.up:
@@ -159,21 +160,18 @@ def read_link(got: Message) -> FoundLink:
     local = data.get(_VXLAN_LOCAL) or data.get(_VXLAN_LOCAL6)
     link = None
     if text(info.get(_INFO_KIND, b"")) == "vxlan" and local and _VXLAN_PORT in data:
-        vni = U32.unpack(data[_VXLAN_ID])[0]
-        port = BE16.unpack(data[_VXLAN_PORT])[0]
-        # Of any other link it is the host's own business.
-        is_former = name == former_name(vni, port)
         link = Link(
             name=name,
-            vni=vni,
-            port=port,
+            vni=U32.unpack(data[_VXLAN_ID])[0],
+            port=BE16.unpack(data[_VXLAN_PORT])[0],
             local=address_of_bytes(local),
             mac=mac_text(told.get(_IFLA_ADDRESS, b"")),
             mtu=mtu,
             up=bool(flags & _IFF_UP),
             learning=data.get(_VXLAN_LEARNING) == b"\x01",
-            receives_only=is_former and _rp_filter_of(told) == LOOSE,
         )
+        if is_loose(link, name) and _rp_filter_of(told) == LOOSE:
+            link = replace(link, loose=True)
     return FoundLink(index, name, mtu, text(told.get(_IFLA_IFALIAS, b"")), link)
 
 

@@ -9,14 +9,15 @@ claim, and what all of them come to is kept up to date as claims change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from ipaddress import IPv4Interface
 
 from navstar.allocation import IpAddress
 from navstar.line import Line
-from navstar.line_fitness import LineClaim, agent_address
+from navstar.line_fitness import LineClaim, Place, agent_address, way_to
 from navstar.settlement import ClaimKey
-from navstar.tables import MAIN_TABLE, Fdb, Neighbour, PeerRow, Route, Row, unique
+from navstar.tables import MAIN_TABLE, Addr, Fdb, Neighbour, Route, Row, unique
 
 
 def metric_of(vtep: IpAddress) -> int:
@@ -104,22 +105,42 @@ class PeerRows:
             del self._askers[row]
 
     def _rows_of(self, claim: LineClaim) -> _Asked:
-        line, link = claim.line, claim.place.link
+        line, way = claim.line, way_to(claim.line, claim.place)
+        if way is None:
+            return _NOTHING
+        link = way.link
         via, metric = line.vtep.ip, metric_of(line.vtep.ip)
-        rows: list[PeerRow] = [unique(Neighbour(link.name, via, line.mac))]
+        rows: list[Row] = [unique(Neighbour(link.name, via, line.mac))]
+        rows += _second_ground(line, claim.place)
         only: list[Route | Fdb] = []
-        agent = agent_address(line, link.local.version)
-        if agent is not None:
-            # Sent as the other agent can take it, whatever this one takes itself: VNI
-            # and port never change on two hosts at one moment.
-            vni = line.vni if line.vni != link.vni else None
-            port = line.port if line.port != link.port else None
-            only.append(unique(Fdb(link.name, line.mac, agent, vni, port)))
+        # Sent as the other agent can take it, whatever this one takes itself: VNI
+        # and port never change on two hosts at one moment.
+        vni = line.vni if line.vni != link.vni else None
+        port = line.port if line.port != link.port else None
+        only.append(unique(Fdb(link.name, line.mac, way.agent, vni, port)))
         rows.append(unique(Route(link.name, line.subnet, via, metric, MAIN_TABLE)))
         host = _host_route(line, link.name, self._table)
         if host is not None:
             only.append(host)
         return _Asked(tuple(rows), tuple(only))
+
+
+def _second_ground(line: Line, place: Place) -> Iterator[Row]:
+    """What the second link needs, for an agent whose first family is the other one.
+
+    Also where that agent hears on both: it may have no other way to us, and if each
+    waited for the other to need it, both would come and go for ever.
+    """
+    second, vtep = place.second, place.vtep
+    if second is None or line.agent_ip.version == place.link.local.version:
+        return
+    yield second
+    if vtep.version == 4:
+        # Without the network: the first link is the way to that.
+        yield Addr(second.name, IPv4Interface(vtep.ip))
+    else:
+        # With it: the kernel takes no IPv6 gateway that is on another link alone.
+        yield Addr(second.name, vtep)
 
 
 def _place(row: Route | Fdb) -> object:

@@ -6,7 +6,7 @@ toward it follow that, whatever this host takes in itself: an FDB row may name a
 VNI and port than its link (`navstar.peer_rows`). What is left is to go on taking in
 what others still send with the former numbers:
 
-1. The former link is renamed to `v<VNI>-<port>`. All that is on it stays and works.
+1. The former link is renamed, e.g. to `v1024-64000`. All that is on it stays and works.
 2. The new link is made with the name from the allocation. Addresses, neighbours and FDB
    rows are put on it, and each route is replaced in place; from then on packets leave
    by it.
@@ -35,19 +35,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface
+from typing import TypeAlias
 
 from navstar.diff import Rename, vxlan_identity
+from navstar.moved_rows import bequeathed, renamed
 from navstar.tables import (
     Addr,
     Fdb,
     Link,
-    Neighbour,
-    Route,
     Row,
     former_name,
     kernel_key,
     link_of,
-    unique,
 )
 
 #: Seconds that a former link stands on after nobody needs it: a line reaches everybody
@@ -58,6 +57,10 @@ GRACE = 30.0
 DUMMY = IPv4Interface("192.0.0.8/32")
 
 
+#: Links by name.
+Links: TypeAlias = Mapping[str, Link]
+
+
 class Succession:
     """Which former links stand on. One agent's, over all its passes."""
 
@@ -66,21 +69,26 @@ class Succession:
         self._needless_since: Mapping[tuple[int, int, int], float] = {}
 
     def kept(
-        self, desired: AbstractSet[Row], actual: AbstractSet[Row], *, now: float
+        self,
+        desired: AbstractSet[Row],
+        *,
+        wanted: Links,
+        there: Links,
+        now: float,
     ) -> tuple[frozenset[Row], float]:
         """Return the rows of former links that are to stand, and till when at least.
 
         Args:
             desired: What the allocation and the lines ask for.
-            actual: What is there; rows of ours only.
+            wanted: The links of that.
+            there: Our links in the kernel.
             now: Seconds, of any clock that never goes back.
         """
-        links = _links(desired)
-        former = [*_former(links.values(), actual)]
+        former = [*_former(wanted.values(), there.values())]
         if not former:
             self._needless_since = {}
             return frozenset(), math.inf
-        used = {*_used(desired, links)}
+        used = {*_used(desired, wanted)}
         rows: set[Row] = set()
         since: dict[tuple[int, int, int], float] = {}
         ends: list[float] = []
@@ -112,16 +120,22 @@ class Transition:
     inherited: frozenset[Row]
 
 
-def transition(desired: AbstractSet[Row], actual: frozenset[Row]) -> Transition:
+def transition(
+    desired: AbstractSet[Row], actual: frozenset[Row], *, wanted: Links, there: Links
+) -> Transition:
     """Say which links get other names, and what that makes of the rows.
 
     Args:
         desired: With the rows of former links that `Succession` keeps.
         actual: What is there; rows of ours only.
+        wanted: The links of `desired`.
+        there: The links of `actual`.
     """
-    links = _links(desired)
-    renames = tuple(_renames(links.values(), _links(actual)))
-    heirs = {old.name: (old, links[new]) for old, new in _heirs(links, actual, renames)}
+    renames = tuple(_renames(wanted.values(), there))
+    heirs = {
+        old.name: (old, wanted[new])
+        for old, new in _heirs(wanted, there.values(), renames)
+    }
     if not (renames or heirs):
         return Transition((), actual, actual)
     names = {rename.row.name: rename.name for rename in renames}
@@ -129,14 +143,14 @@ def transition(desired: AbstractSet[Row], actual: frozenset[Row]) -> Transition:
     left = [row for row in found - desired if link_of(row) in heirs and _moves(row)]
     standing = found.difference(left)
     taken = {kernel_key(row) for row in standing} if left else set()
-    moved = (_bequeathed(row, *heirs[str(link_of(row))]) for row in left)
+    moved = (bequeathed(row, *heirs[str(link_of(row))]) for row in left)
     inherited = (row for row in moved if kernel_key(row) not in taken)
     return Transition(renames, found, standing.union(inherited))
 
 
 def other_vxlans(rows: Iterable[Row]) -> tuple[str, ...]:
     """What is not of this agent's own VNIs and ports, in words for the operator."""
-    links = _links(rows)
+    links = links_of(rows)
     former = (
         f"{link.name} still receives VNI {link.vni}, port {link.port}"
         for link in links.values()
@@ -147,13 +161,6 @@ def other_vxlans(rows: Iterable[Row]) -> tuple[str, ...]:
         for vni, port in {*_used(rows, links)}
     )
     return (*sorted(former), *sorted(others))
-
-
-def renamed(rows: Iterable[Row], names: Mapping[str, str]) -> Iterator[Row]:
-    """The rows when links have got other names."""
-    for row in rows:
-        link = link_of(row)
-        yield row if link is None or link not in names else _on(row, names[link])
 
 
 def _moves(row: Row) -> bool:
@@ -167,21 +174,22 @@ def _moves(row: Row) -> bool:
             return True
 
 
-def _links(rows: Iterable[Row]) -> dict[str, Link]:
+def links_of(rows: Iterable[Row]) -> dict[str, Link]:
+    """The links among the rows, by name."""
     return {row.name: row for row in rows if isinstance(row, Link)}
 
 
 def _former(
-    wanted: Iterable[Link], actual: Iterable[Row]
+    wanted: Iterable[Link], there: Iterable[Link]
 ) -> Iterator[tuple[Link, Link]]:
     """The links of numbers that nobody wants now, each with one that is wanted."""
     links = [link for link in wanted if not link.receives_only]
     numbers = {vxlan_identity(link) for link in links}
-    for row in actual:
-        if not isinstance(row, Link) or vxlan_identity(row) in numbers:
+    for row in there:
+        if vxlan_identity(row) in numbers:
             continue
         heir = _heir(row, links)
-        if heir is None and row.name == former_name(row.vni, row.port):
+        if heir is None and row.receives_only:
             same = (x for x in links if x.local.version == row.local.version)
             heir = next(same, None)
         if heir is not None:
@@ -210,7 +218,7 @@ def _used(
 
 def _receiving(link: Link, heir: Link) -> Iterator[Row]:
     """The rows of a former link: it takes in what is sent to the MAC that it has."""
-    name = former_name(link.vni, link.port)
+    name = former_name(link.vni, link.port, link.local.version)
     yield Link(
         name=name,
         vni=link.vni,
@@ -218,12 +226,12 @@ def _receiving(link: Link, heir: Link) -> Iterator[Row]:
         local=heir.local,
         mac=link.mac,
         mtu=link.mtu,
-        receives_only=True,
+        loose=True,
     )
     yield Addr(name, DUMMY)
 
 
-def _renames(wanted: Iterable[Link], there: dict[str, Link]) -> Iterator[Rename]:
+def _renames(wanted: Iterable[Link], there: Links) -> Iterator[Rename]:
     """One after another, so that each name is free when its turn comes.
 
     Where there is no such order (two links that swap their names) the rest is left to
@@ -246,48 +254,13 @@ def _renames(wanted: Iterable[Link], there: dict[str, Link]) -> Iterator[Rename]
 
 
 def _heirs(
-    links: dict[str, Link], actual: Iterable[Row], renames: Iterable[Rename]
+    links: Links, there: Iterable[Link], renames: Iterable[Rename]
 ) -> Iterator[tuple[Link, str]]:
     """Each former link, as it will be called, with the name of its successor."""
     wanted = [link for link in links.values() if not link.receives_only]
     numbers = {vxlan_identity(link) for link in wanted}
     names = {rename.row.name: rename.name for rename in renames}
-    for link in (row for row in actual if isinstance(row, Link)):
+    for link in there:
         heir = None if vxlan_identity(link) in numbers else _heir(link, wanted)
         if heir is not None and names.get(link.name, link.name) != heir.name:
             yield replace(link, name=names.get(link.name, link.name)), heir.name
-
-
-def _bequeathed(row: Row, link: Link, heir: Link) -> Row:
-    """What a row on a former link is on its successor: it leads to the same."""
-    if isinstance(row, Fdb):
-        vni, port = row.vni or link.vni, row.port or link.port
-        return unique(
-            Fdb(
-                heir.name,
-                row.mac,
-                row.agent,
-                vni if vni != heir.vni else None,
-                port if port != heir.port else None,
-            )
-        )
-    return _on(row, heir.name)
-
-
-def _on(row: Row, name: str) -> Row:
-    """The row on a link of another name."""
-    match row:
-        case Link():
-            # What it is called says whether it only receives; see `read_link`.
-            return replace(row, name=name, receives_only=_is_former(row, name))
-        case Neighbour() | Fdb() | Route():
-            return unique(replace(row, link=name))
-        case Addr():
-            return replace(row, link=name)
-        case _:
-            return row
-
-
-def _is_former(link: Link, name: str) -> bool:
-    """Whether a link of that name only receives, once it has been renamed."""
-    return name == former_name(link.vni, link.port)

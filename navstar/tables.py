@@ -49,9 +49,8 @@ class Link:
         mtu: Bytes.
         up: Administratively up. Desired links always are.
         learning: Learns MACs from what arrives. Desired links never do.
-        receives_only: It is there for packets of a VXLAN that this agent had before,
-            and no row leads out by it (see `navstar.succession`). Its `rp_filter` is
-            loose, because the way back is by another link.
+        loose: Its `rp_filter` is loose, because the way back may be by another link.
+            Of links with the names below; of any other it is the host's own business.
     """
 
     name: str
@@ -62,21 +61,45 @@ class Link:
     mtu: int
     up: bool = True
     learning: bool = False
-    receives_only: bool = False
+    loose: bool = False
+
+    @property
+    def receives_only(self) -> bool:
+        """It is there for packets of a VXLAN that this agent had before.
+
+        No row leads out by it (see `navstar.succession`).
+        """
+        return self.name == former_name(self.vni, self.port, self.local.version)
 
     def __str__(self) -> str:
         learning = "learning" if self.learning else "nolearning"
-        only = " rp_filter 2" if self.receives_only else ""
+        loose = " rp_filter 2" if self.loose else ""
         return (
             f"link {self.name} vxlan id {self.vni} dstport {self.port} "
             f"local {self.local} address {self.mac} mtu {self.mtu} {learning} "
-            f"{'up' if self.up else 'down'}{only}"
+            f"{'up' if self.up else 'down'}{loose}"
         )
 
 
-def former_name(vni: int, port: int) -> str:
-    """What a link is called that only receives; 15 bytes at most, as names are."""
-    return f"v{vni}-{port}"
+def former_name(vni: int, port: int, version: int) -> str:
+    """What a link is called that only receives; 15 bytes at most, as names are.
+
+    Both underlay families may have the same numbers, so `version` counts too.
+    """
+    return f"{'v' if version == 4 else 'u'}{vni}-{port}"
+
+
+def second_name(vni: int, port: int) -> str:
+    """What the link of a VTEP on the other underlay family is called."""
+    return f"w{vni}-{port}"
+
+
+def is_loose(link: Link, name: str) -> bool:
+    """Whether a link of that name, with these numbers, is to have `loose`."""
+    return name in {
+        former_name(link.vni, link.port, link.local.version),
+        second_name(link.vni, link.port),
+    }
 
 
 @dataclass(frozen=True, slots=True)

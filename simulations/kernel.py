@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from navstar.applied import Applied, Refused
 from navstar.diff import Delete, Op, Put, Rename, needs_recreation, vxlan_identity
-from navstar.succession import renamed
+from navstar.moved_rows import renamed
 from navstar.tables import (
     Addr,
     Fdb,

@@ -150,14 +150,14 @@ def _kill_while_changing_vni(lab: Lab) -> float:
     """Every row moves to another link; navstar is killed when some have."""
     victim = victim_of(lab)
     edit_allocation(lab, victim, "vni = 1024", "vni = 1030")
-    _wait_for_link(lab, former_name(1024, 64000))
+    _wait_for_link(lab, former_name(1024, 64000, 4))
     moved = "ip neigh show dev vtep1024 nud permanent || true"
     for _ in range(_MOST_LOOKS):
         # Neighbours are put before any route is replaced, and go after all are.
         if run(victim, moved).count("\n") > CROWD // 10:
             break
     kill(lab, victim)
-    left = run(victim, f"ip neigh show dev {former_name(1024, 64000)} nud permanent")
+    left = run(victim, f"ip neigh show dev {former_name(1024, 64000, 4)} nud permanent")
     if not left:
         raise LabError("all rows have moved: not in the middle")
     return start(lab, victim)

@@ -49,6 +49,20 @@ def test_only_what_it_had_said_can_become_another() -> None:
     assert takes_in_another(wanted, [V4, replace(V6, port=4789)])
 
 
+def test_until_it_is_known_whether_a_vtep_hears_on_both_it_is_as_was_said() -> None:
+    present = [replace(V4, dual=True, claimed_at=5), replace(V6, claimed_at=6)]
+
+    def writes(dual: frozenset[str] | None) -> list[bool]:
+        speaker = replace(ME, dual=dual)
+        wanted = lines_for(ALLOCATION, speaker)
+        found = changes(wanted, present, speaker=speaker, alive={ME.node})
+        return [change.line.dual for change in found]
+
+    assert writes(None) == []
+    assert writes(frozenset()) == [False]
+    assert writes(frozenset({"w1024-64000"})) == [True]
+
+
 def test_an_overlay_without_a_block_has_nothing_to_say() -> None:
     gateway_only = Allocation(overlays=(replace(DCOS, block=None, block6=None),))
 

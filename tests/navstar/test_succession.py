@@ -14,8 +14,8 @@ from navstar.allocation import Allocation
 from navstar.diff import Delete, Op, Put, Rename
 from navstar.look import Host, Look, compare
 from navstar.overlay import Desired, Underlay
-from navstar.overlay_backend import Kernel
-from navstar.succession import DUMMY, GRACE, Succession, other_vxlans
+from navstar.overlay_backend import Kernel, LinkInTheWay
+from navstar.succession import DUMMY, GRACE, Succession, links_of, other_vxlans
 from navstar.tables import Addr, Fdb, Link, Route, Row, kernel_key, link_of
 from navstar.withdrawal import Brake, Caution, Knowledge, Release
 from simulations.kernel import FakeKernel
@@ -77,13 +77,15 @@ class Agent:
         self, desired: frozenset[Row], kernel: Kernel | FakeKernel, *, now: float = 0.0
     ) -> Look:
         underlay = Underlay(IPv4Address("10.0.0.1"))
-        way = (
-            kernel.links_in_the_way(
-                desired | self.succession.kept(desired, kernel.dump(), now=now)[0]
+        way: tuple[LinkInTheWay, ...] = ()
+        if isinstance(kernel, Kernel):
+            former, _ = self.succession.kept(
+                desired,
+                wanted=links_of(desired),
+                there=links_of(kernel.dump()),
+                now=now,
             )
-            if isinstance(kernel, Kernel)
-            else ()
-        )
+            way = kernel.links_in_the_way(desired | former)
         host = Host(Allocation(()), underlay, "eth0", way, kernel.dump())
         return compare(
             Desired(rows=desired),
@@ -136,7 +138,7 @@ def test_a_former_link_only_receives() -> None:
     Agent().follow(AFTER["vni"], kernel)
 
     left = {row for row in kernel.dump() if link_of(row) == FORMER}
-    link = replace(LINK, name=FORMER, receives_only=True)
+    link = replace(LINK, name=FORMER, loose=True)
     assert left == {link, Addr(FORMER, DUMMY)}
 
 
