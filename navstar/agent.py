@@ -21,6 +21,7 @@ from navstar.line import KEY_PREFIX, Line
 from navstar.line_table import LineTable
 from navstar.mooring import Mooring
 from navstar.notices import Notices, name_conflicts, said
+from navstar.pass_report import PassReport
 from navstar.publish import Speaker
 from navstar.publisher import Publisher, Speech
 from navstar.reconciler import Reconciler
@@ -69,6 +70,9 @@ class Agent:
         self.hearing = Hearing(now=self.started_at)
         self.stop = trio.Event()
         self._is_synchronised = False
+        #: What the others may be told: the allocation, the second links.
+        self._programmed: Allocation | None = None
+        self._dual: frozenset[str] | None = None
         self._reading = trio.Lock()
         self._notices = Notices(log)
         self.publisher = Publisher(
@@ -88,7 +92,7 @@ class Agent:
             ),
             timing(config.reconcile),
             inputs=self._inputs,
-            on_pass=self._notices.tell_pass,
+            on_pass=self._after_pass,
             rng=rng,
         )
 
@@ -166,8 +170,8 @@ class Agent:
         async with self.node.events() as events:
             async for event in events:
                 self._notices.tell_member(event)
-                conflicts = name_conflicts(self.node.live_members())
-                self._notices.tell("name conflict", conflicts)
+                live = self.node.live_members()
+                self._notices.tell("name conflict", name_conflicts(live))
                 self.publisher.look()
 
     async def _follow_hearing(self) -> None:
@@ -184,9 +188,8 @@ class Agent:
 
     def _is_answered(self) -> bool:
         """Whether somebody lives whom the seeds told of, or there is nobody to ask."""
-        return not self._other_seeds() or any(
-            one.id != self.node.id for one in self.node.live_members()
-        )
+        others = (one.id != self.node.id for one in self.node.live_members())
+        return not self._other_seeds() or any(others)
 
     def _other_seeds(self) -> set[tuple[str, int]]:
         return set(self.config.lashup.seeds) - {self.node.address}
@@ -207,11 +210,21 @@ class Agent:
         self.publisher.look()
         self.reconciler.trigger(Cause.TABLE)
 
+    def _after_pass(self, report: PassReport) -> None:
+        self._notices.tell_pass(report)
+        done, dual = self.reconciler.programmed, self._dual
+        if done is not None and not report.fault:
+            dual = report.seconds
+        if done is not self._programmed or dual != self._dual:
+            self._programmed, self._dual = done, dual
+            self.publisher.look()
+
     def _speech(self) -> Speech | None:
         speaker = self._speaker()
         if self.allocation is None or speaker is None or self.mooring.is_adrift():
             return None
-        return Speech(self.allocation, speaker, self.table.lines)
+        is_done = self._programmed is self.allocation
+        return Speech(self.allocation, speaker, self.table.lines, is_done)
 
     def _inputs(self) -> Inputs | None:
         speaker = self._speaker()
@@ -223,6 +236,7 @@ class Agent:
             me=self.me,
             agent_ip=speaker.agent_ip,
             knowledge=self._knowledge(),
+            second_ip=speaker.underlay4 or speaker.underlay6,
         )
 
     def _speaker(self) -> Speaker | None:
@@ -246,6 +260,7 @@ class Agent:
             agent_ip=found,
             underlay4=of_family(own, 4) if found.version == 6 else None,
             underlay6=of_family(own, 6) if found.version == 4 else None,
+            dual=self._dual,
         )
 
     def _address_said_before(self) -> IpAddress | None:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from navstar.changed import Changed, kind_of
-from navstar.diff import Op, Put
+from navstar.diff import Op, Put, Rename
 from navstar.tables import Addr, Link, Row, family_of, kernel_key, link_of
 
 #: Repairs of the same damage that do not wait.
@@ -145,7 +145,13 @@ class Contest:
 
     def _undone(self, ops: Iterable[Op], actual: AbstractSet[Row]) -> list[_Damage]:
         """What somebody did to what stood, and what waits since then."""
-        struck = [op for op in ops if self._is_undone(op, actual)]
+        # What moves from one link of ours to another is nobody's doing but ours.
+        moved = {op.name for op in ops if isinstance(op, Rename)}
+        struck = [
+            op
+            for op in ops
+            if link_of(op.row) not in moved and self._is_undone(op, actual)
+        ]
         if not struck:
             return []
         keys = {kernel_key(op.row) for op in struck}

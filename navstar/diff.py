@@ -12,8 +12,8 @@ that comes before the puts, and what it may tear down is put again:
 - A link that is deleted at the end takes its rows along, so they need no delete.
 - Setting a MAC flushes the neighbours of the link, permanent ones too.
 - Removing an IPv4 address may remove the others of its subnet, and removing the
-  last one drops neighbours and routes. It happens early; what is wanted of that
-  family on that link is put again.
+  last one drops neighbours and routes. Where it could hurt what is wanted it happens
+  early, and what is wanted of that family on that link is put again.
 
 So a put may meet a row that survived after all: putting a row that is there changes
 nothing, as deleting one that is gone.
@@ -60,7 +60,25 @@ class Delete:
         return f"delete {self.row}"
 
 
-Op: TypeAlias = Put | Delete
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Give a link of ours another name; all that is on it stays.
+
+    Comes before what `diff` gives (see `navstar.succession`).
+
+    Attributes:
+        row: The link as it is now.
+        name: What it is to be called; no link is called so now.
+    """
+
+    row: Link
+    name: str
+
+    def __str__(self) -> str:
+        return f"rename {self.row} to {self.name}"
+
+
+Op: TypeAlias = Put | Delete | Rename
 
 
 def diff(desired: AbstractSet[Row], actual: AbstractSet[Row]) -> tuple[Op, ...]:
@@ -125,15 +143,30 @@ def _early_deletes(
             or (row.name in wanted and needs_recreation(row, wanted[row.name]))
         )
     }
-    addresses = (
+    addresses = [
         row
         for row in actual - desired
         if isinstance(row, Addr)
         and row.address.version == 4
         and row.link in wanted
         and row.link not in fallen
-    )
+    ]
+    if addresses:
+        links = {row.link for row in addresses}
+        near = [r for r in desired if link_of(r) in links and family_of(r) == 4]
+        addresses = [row for row in addresses if _holds_up(row, near)]
     return (*_ordered(fallen.values()), *_ordered(addresses))
+
+
+def _holds_up(address: Addr, near: Iterable[Row]) -> bool:
+    """Whether any of these IPv4 rows may fall when the address is removed."""
+    return any(
+        link_of(row) == address.link
+        and (
+            not isinstance(row, Addr) or row.address.network == address.address.network
+        )
+        for row in near
+    )
 
 
 def _left_after(early: Iterable[Row], actual: AbstractSet[Row]) -> AbstractSet[Row]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from navstar.kernel_side import Look
 from navstar.line import Line
+from navstar.look import Look
 from navstar.provenance import Publishers
 from navstar.tables import Row, kernel_key
 

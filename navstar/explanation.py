@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from navstar.allocation import IpAddress, Network
-from navstar.kernel_side import Look
 from navstar.line import Line
 from navstar.line_fitness import agent_address
+from navstar.look import Look
 from navstar.provenance import Publishers
 from navstar.tables import (
     MAIN_TABLE,

@@ -11,8 +11,9 @@ from navstar.allocation import IpAddress
 from navstar.difference import Disagreement, disagreements
 from navstar.errors import ControlError
 from navstar.explanation import Explanation, Step, explain
-from navstar.kernel_side import Look, PathBelow
+from navstar.kernel_side import PathBelow
 from navstar.line import Line
+from navstar.look import Look
 from navstar.provenance import claimed_ago
 from navstar.tables import row_json
 

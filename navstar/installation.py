@@ -54,7 +54,7 @@ ManageForeignRoutingPolicyRules=no
 _NETWORKD_LINK = """\
 # VTEPs are navstar's.
 [Match]
-Name=vtep*
+Name=vtep* u[0-9]*-[0-9]* v[0-9]*-[0-9]* w[0-9]*-[0-9]*
 
 [Link]
 Unmanaged=yes

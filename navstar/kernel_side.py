@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from navstar.allocation import Allocation, IpAddress
-from navstar.contest import Contested
-from navstar.diff import Delete, Op, Put, diff, without_links
+from navstar.diff import Op
 from navstar.errors import NavstarError
 from navstar.line import Line
+from navstar.look import Host, Look, compare
 from navstar.overlay import Desired, DesiredState, Underlay
 from navstar.overlay_backend import (
     Applied,
     Kernel,
     KernelWatch,
-    LinkInTheWay,
     UnderlayDevice,
 )
-from navstar.tables import Link, Row
-from navstar.withdrawal import Brake, Knowledge, Verdict
+from navstar.succession import Succession, links_of
+from navstar.tables import Row
+from navstar.withdrawal import Brake, Knowledge
 
 AnswerT = TypeVar("AnswerT")
 
@@ -44,6 +44,7 @@ class Inputs:
         me: This agent's node id, as lines carry it.
         agent_ip: Where its VXLAN packets leave from.
         knowledge: How far the table is to be trusted.
+        second_ip: This agent's address of the other family, if it has one.
     """
 
     allocation: Allocation
@@ -51,43 +52,7 @@ class Inputs:
     me: str
     agent_ip: IpAddress
     knowledge: Knowledge
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a look at the kernel found, and what is to be done about it.
-
-    Attributes:
-        desired: What should be there.
-        actual: What is there; rows of ours only.
-        verdict: What of the rest must stay for now.
-        in_the_way: Links of others where one of ours should be.
-        ops: What takes the kernel to the verdict's aim.
-        waiting: What is to be done as well, but not yet: somebody keeps undoing it.
-        contested: The rows that somebody keeps undoing.
-        links: Those that matter: VTEPs, what is in their way, the device below.
-        is_glance: The kernel was not asked: `actual` is what the last pass left.
-    """
-
-    desired: Desired = field(default_factory=Desired)
-    actual: frozenset[Row] = frozenset()
-    verdict: Verdict = field(default_factory=lambda: Verdict(frozenset()))
-    in_the_way: tuple[LinkInTheWay, ...] = ()
-    ops: tuple[Op, ...] = ()
-    waiting: tuple[Op, ...] = ()
-    contested: tuple[Contested, ...] = ()
-    links: frozenset[str] = frozenset()
-    is_glance: bool = False
-
-    @property
-    def puts(self) -> int:
-        """How many rows are to be put."""
-        return sum(isinstance(op, Put) for op in self.ops)
-
-    @property
-    def deletes(self) -> int:
-        """How many rows are to be deleted."""
-        return sum(isinstance(op, Delete) for op in self.ops)
+    second_ip: IpAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +68,6 @@ class PathBelow:
     source: IpAddress
     device: str
     mtu: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Host:
-    """What a look found, beside rows that are our business.
-
-    Attributes:
-        allocation: It was looked at for this one.
-        underlay: This agent's place below.
-        device: Name of the device below.
-        in_the_way: As in `Look`.
-        rows: Our rows, as they have been since, as far as is known.
-    """
-
-    allocation: Allocation
-    underlay: Underlay
-    device: str
-    in_the_way: tuple[LinkInTheWay, ...]
-    rows: frozenset[Row]
 
 
 class KernelSide:
@@ -143,11 +89,12 @@ class KernelSide:
         opener: Callable[[], Kernel] = Kernel,
     ) -> None:
         self.brake = brake
+        self._succession = Succession()
         self._opener = opener
         self._table = table
         self._rule_priority = rule_priority
         self._kernel: Kernel | None = None
-        self._host: _Host | None = None
+        self._host: Host | None = None
         self._desired: tuple[tuple[object, ...], DesiredState] | None = None
 
     def look(self, inputs: Inputs, *, now: float) -> Look:
@@ -157,7 +104,7 @@ class KernelSide:
             NoUnderlay: The agent's address is not on this host.
             OSError: The kernel cannot be asked; the next call starts anew.
         """
-        return self._look(inputs, self.brake, now=now)
+        return self._look(inputs, self.brake, self._succession, now=now)
 
     def glance(self, inputs: Inputs, *, now: float) -> Look:
         """As `look`, but take the kernel to be as the last pass left it.
@@ -177,12 +124,20 @@ class KernelSide:
         ):
             return self.look(inputs, now=now)
         desired = self._desired_rows(inputs, host.underlay)
-        look = _compare(desired, host, self.brake, inputs.knowledge, now=now)
+        look = compare(
+            desired,
+            host,
+            self.brake,
+            self._succession,
+            knowledge=inputs.knowledge,
+            now=now,
+        )
         return replace(look, is_glance=True)
 
     def look_only(self, inputs: Inputs, *, now: float) -> Look:
         """As `look`, for `plan`: the brake does not take it for a first look."""
-        return self._look(inputs, copy.copy(self.brake), now=now)
+        brake, succession = copy.copy(self.brake), copy.copy(self._succession)
+        return self._look(inputs, brake, succession, now=now)
 
     def carry_out(self, look: Look) -> Applied:
         """Do what a look has found to be done.
@@ -243,17 +198,31 @@ class KernelSide:
             self._kernel.close()
             self._kernel = None
 
-    def _look(self, inputs: Inputs, brake: Brake, *, now: float) -> Look:
+    def _look(
+        self, inputs: Inputs, brake: Brake, succession: Succession, *, now: float
+    ) -> Look:
         def ask(kernel: Kernel) -> Look:
             device = _device(kernel, inputs.agent_ip)
             addresses = kernel.host_addresses()
-            underlay = Underlay(inputs.agent_ip, mtu=device.mtu, addresses=addresses)
+            second = inputs.second_ip if inputs.second_ip in addresses else None
+            underlay = Underlay(inputs.agent_ip, device.mtu, addresses, second)
             desired = self._desired_rows(inputs, underlay)
-            in_the_way = kernel.links_in_the_way(desired.rows)
             rows = kernel.dump()
-            host = _Host(inputs.allocation, underlay, device.name, in_the_way, rows)
+            wanted = links_of(desired.rows)
+            former, _ = succession.kept(
+                desired.rows, wanted=wanted, there=links_of(rows), now=now
+            )
+            in_the_way = kernel.links_in_the_way((*wanted.values(), *former))
+            host = Host(inputs.allocation, underlay, device.name, in_the_way, rows)
             self._host = host
-            return _compare(desired, host, brake, inputs.knowledge, now=now)
+            return compare(
+                desired,
+                host,
+                brake,
+                succession,
+                knowledge=inputs.knowledge,
+                now=now,
+            )
 
         self._host = None
         return self._asking(ask)
@@ -281,18 +250,6 @@ class KernelSide:
         except OSError:
             self.close()
             raise
-
-
-def _compare(
-    desired: Desired, host: _Host, brake: Brake, knowledge: Knowledge, *, now: float
-) -> Look:
-    """What there is to be done."""
-    possible = without_links(desired.rows, {link.name for link in host.in_the_way})
-    verdict = brake.judge(possible, host.rows, knowledge=knowledge, now=now)
-    ops = diff(verdict.aim, host.rows)
-    links = {row.name for row in desired.rows | verdict.aim if isinstance(row, Link)}
-    names = frozenset({host.device, *links, *(link.by for link in host.in_the_way)})
-    return Look(desired, host.rows, verdict, host.in_the_way, ops, links=names)
 
 
 def _device(kernel: Kernel, agent_ip: IpAddress) -> UnderlayDevice:

@@ -33,7 +33,7 @@ from navstar.netlink_codec import (
     text,
 )
 from navstar.netlink_links import get_by_name_body, read_link
-from navstar.netlink_rows import mac_bytes
+from navstar.netlink_rows import mac_bytes, vxlan_of
 from navstar.netlink_socket import NetlinkSocket
 from navstar.tables import PROTOCOL, Fdb, Neighbour
 
@@ -72,8 +72,8 @@ class NeighbourWrites:
         match row:
             case Neighbour(_, address, mac):
                 key, value = address.packed, mac_bytes(mac)
-            case Fdb(_, mac, agent):
-                key, value = mac_bytes(mac), agent.packed
+            case Fdb(_, mac, agent, vni, port):
+                key, value = mac_bytes(mac), _fdb_value(agent.packed, vni, port)
         self._values[index, key] = value if isinstance(op, Put) else None
 
     def forget_link(self, index: int) -> None:
@@ -89,6 +89,11 @@ class NeighbourWrites:
     def is_echo(self, index: int, key: bytes, value: bytes | None) -> bool:
         """Whether the row stands as navstar last wrote it; None: it is gone."""
         return self._values.get((index, key), b"") == value
+
+
+def _fdb_value(agent: bytes, vni: int | None, port: int | None) -> bytes:
+    """Where an FDB row leads, as one value."""
+    return agent if vni is port is None else b"%b %d %d" % (agent, vni or 0, port or 0)
 
 
 class KernelWatch:
@@ -243,7 +248,9 @@ class KernelWatch:
             return False
         row = attributes(told.body, NEIGHBOUR_HEADER.size)
         to, mac = row.get(_NDA_DST, b""), row.get(_NDA_LLADDR, b"")
-        key, value = (mac, to) if family == AF_BRIDGE else (to, mac)
+        key, value = to, mac
+        if family == AF_BRIDGE:
+            key, value = mac, _fdb_value(to, *vxlan_of(row))
         stands = told.type == Rtm.NEWNEIGH
         if stands and not state & _NUD_PERMANENT:
             # Containers that ask for addresses of nobody make such; they must not be

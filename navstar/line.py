@@ -37,6 +37,7 @@ class Line:
         underlay4: Further underlay address of the other family, if it has one.
         underlay6: The same for IPv6.
         mtu: MTU of its VTEP, bytes.
+        dual: Its VTEP hears on both underlay families, and not on `agent_ip` alone.
         node: Id of the writer, 32 hex digits.
         name: Name of the writer.
         claimed_at: Hybrid timestamp of the claim: the older claim wins a conflict.
@@ -55,4 +56,5 @@ class Line:
     underlay4: IpAddress | None = None
     underlay6: IpAddress | None = None
     mtu: int | None = None
+    dual: bool = False
     claimed_at: int = 0

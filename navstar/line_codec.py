@@ -3,7 +3,8 @@
 The register holds one dict with short text and numbers, so that a line is one fact:
 
     {"mac": "70:b3:d5:80:00:03", "ip": "10.0.0.3", "subnet": "9.0.3.0/24",
-     "vni": 1024, "port": 64000, "name": "a3", "mtu": 1450, "ip6": "fd00::3"}
+     "vni": 1024, "port": 64000, "name": "a3", "mtu": 1450, "ip6": "fd00::3",
+     "dual": 1}
 
 A line that is written again carries in "since" the time of the first one that claimed
 the same. It is believed only if it is before the register's own: a claim that comes
@@ -71,6 +72,8 @@ def value_of(line: Line) -> dict[str, str | int]:
         value["ip6"] = str(line.underlay6)
     if line.mtu is not None:
         value["mtu"] = line.mtu
+    if line.dual:
+        value["dual"] = 1
     if line.claimed_at:
         value["since"] = line.claimed_at
     return value
@@ -124,6 +127,7 @@ def _line(
         underlay4=_underlay("ip4", value.get("ip4"), 4),
         underlay6=_underlay("ip6", value.get("ip6"), 6),
         mtu=_mtu(value.get("mtu"), overlay.version),
+        dual=_dual(value.get("dual")),
         claimed_at=_claimed_at(value.get("since"), written_at),
     )
 
@@ -206,6 +210,10 @@ def _mtu(value: object, version: int) -> int | None:
     if value is None:
         return None
     return _number("mtu", value, MIN_MTU[version], MAX_MTU)
+
+
+def _dual(value: object) -> bool:
+    return value is not None and _number("dual", value, 0, 1) == 1
 
 
 def _node(value: object) -> str:

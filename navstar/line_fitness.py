@@ -1,9 +1,10 @@
 """Whether a line of another agent fits this one, and what it claims. Pure.
 
 A line comes from the network and may hold anything that parses. What is checked
-here is what would build a wrong path: another VXLAN, an address that is no host's,
-a block that is not of the overlay. Who wins between two fitting lines is settled in
-`navstar.claims`.
+here is what would build a wrong path: an address that is no host's, a block that is
+not of the overlay. VNI and port may be others than here: they say what that agent
+takes in, and rows toward it follow them. Who wins between two fitting lines is
+settled in `navstar.claims`.
 """
 
 from __future__ import annotations
@@ -20,12 +21,22 @@ from navstar.tables import Link, is_unicast_mac
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """This agent's own place in one overlay and one family."""
+    """This agent's own place in one overlay and one family.
+
+    Attributes:
+        overlay: Its whole subnet.
+        link: Of the VTEP.
+        vtep: Address of the VTEP.
+        block: This agent's own.
+        second: The link of the VTEP on the other underlay family, where this agent has
+            an address there. It is made when somebody can be reached by it alone.
+    """
 
     overlay: Network
     link: Link
     vtep: Interface
     block: Network
+    second: Link | None = None
 
 
 def agent_address(line: Line, version: int) -> IpAddress | None:
@@ -36,20 +47,41 @@ def agent_address(line: Line, version: int) -> IpAddress | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How packets leave for another agent: by which link, to which address."""
+
+    link: Link
+    agent: IpAddress
+
+
+def way_to(line: Line, place: Place) -> Way | None:
+    """The way to the agent on a family that both are on: our first one, or the other.
+
+    A VXLAN device carries one family, so what is not heard there is lost.
+    """
+    for link in (place.link, place.second):
+        if link is None:
+            continue
+        version = link.local.version
+        if line.agent_ip.version == version:
+            return Way(link, line.agent_ip)
+        agent = agent_address(line, version) if line.dual else None
+        if agent is not None:
+            return Way(link, agent)
+    return None
+
+
 def misfit(line: Line, place: Place) -> str | None:
     """Why the line cannot give rows here; None when it fits."""
     link = place.link
-    if (line.vni, line.port) != (link.vni, link.port):
-        return (
-            f"VNI {line.vni} port {line.port}, not VNI {link.vni} port {link.port} "
-            f"as {link.name} has"
-        )
     if not is_unicast_mac(line.mac):
         return f"MAC {line.mac} is not one host's"
-    underlay, version = line.agent_ip, link.local.version
-    if underlay.version != version:
-        # A VXLAN device listens in one family: the other address would hear nothing.
-        return f"its VTEP is on IPv{underlay.version}, {link.name} on IPv{version}"
+    way = way_to(line, place)
+    if way is None:
+        theirs, ours = line.agent_ip.version, link.local.version
+        return f"its VTEP is on IPv{theirs}, {link.name} on IPv{ours}"
+    underlay = way.agent
     for version in (4, 6):
         address = agent_address(line, version)
         if address is not None and not _is_host(address):

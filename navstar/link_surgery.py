@@ -12,13 +12,15 @@ from navstar.kernel_tables import KernelTables
 from navstar.netlink_addresses import delete_addr_request, put_addr_request
 from navstar.netlink_codec import Request
 from navstar.netlink_links import (
+    LOOSE,
     FoundLink,
     change_requests,
     create_requests,
     delete_request,
+    rename_request,
 )
 from navstar.netlink_socket import NetlinkSocket, Refusal
-from navstar.tables import Addr, Link
+from navstar.tables import Addr, Link, is_loose
 
 #: New links get an index from here up. The kernel's own start at 1.
 _FIRST_INDEX, _INDICES = 1 << 24, 1 << 30
@@ -67,6 +69,19 @@ class LinkSurgery:
             case Addr():
                 return self._ask(delete_addr_request(row, index))
 
+    def rename(self, link: Link, name: str) -> Refusal | None:
+        """Give the link another name; where the kernel cannot, it goes."""
+        index = self.own_index(link.name)
+        if index is None:
+            return Refusal(errno.ENODEV, "")
+        self._own = None
+        rp_filter = LOOSE if is_loose(link, name) else _default_rp_filter()
+        refused = self._ask(rename_request(index, name, rp_filter=rp_filter))
+        if refused is not None and refused.errno == errno.EBUSY:
+            # Before kernel 6.2. What follows makes it anew: break before make.
+            return self._ask(delete_request(index))
+        return refused
+
     def _put_link(self, link: Link) -> Refusal | None:
         found_foreign = self._tables.problem_with(link)
         if found_foreign is not None:
@@ -108,6 +123,14 @@ class LinkSurgery:
     def _ask(self, *requests: Request) -> Refusal | None:
         refused = self._netlink.transact(requests)
         return next(iter(refused.values()), None)
+
+
+def _default_rp_filter() -> int:
+    """What the host wants of a link that is made now."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/conf/default/rp_filter").read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _enable_ipv6(link: str) -> None:

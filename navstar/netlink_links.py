@@ -9,9 +9,12 @@ the link by it, so that it can never mark somebody else's link of the same name.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from navstar.netlink_codec import (
+    AF_INET,
     AF_UNSPEC,
     BE16,
     LINK_HEADER,
@@ -28,15 +31,19 @@ from navstar.netlink_codec import (
     text,
 )
 from navstar.netlink_rows import mac_bytes, mac_text
-from navstar.tables import LINK_ALIAS, Link, address_of_bytes
+from navstar.tables import LINK_ALIAS, Link, address_of_bytes, is_loose
 
 _IFF_UP = 1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU = 1, 3, 4
 _IFLA_LINKINFO, _IFLA_IFALIAS = 18, 20
+_IFLA_AF_SPEC, _IFLA_INET_CONF, _RP_FILTER = 26, 1, 8
 _IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS = 29, 8
 _INFO_KIND, _INFO_DATA = 1, 2
 _VXLAN_ID, _VXLAN_LOCAL, _VXLAN_LEARNING = 1, 4, 7
 _VXLAN_PORT, _VXLAN_LOCAL6 = 15, 17
+
+#: `rp_filter`: packets pass whose source is reachable by whatever link.
+LOOSE = 2
 
 
 class FoundLink(NamedTuple):
@@ -95,6 +102,8 @@ def create_requests(link: Link, index: int) -> tuple[Request, Request]:
     alias = attribute(_IFLA_IFALIAS, LINK_ALIAS.encode())
     up = _IFF_UP if link.up else 0
     raise_it = LINK_HEADER.pack(AF_UNSPEC, 0, index, up, _IFF_UP) + alias
+    if link.loose:
+        raise_it += _rp_filter(LOOSE)
     return (
         Request(Rtm.NEWLINK, NLM_F_CREATE | NLM_F_EXCL, create),
         Request(Rtm.NEWLINK, 0, raise_it),
@@ -116,11 +125,23 @@ def change_requests(found: FoundLink, link: Link) -> tuple[Request, ...]:
         body += attribute(_IFLA_ADDRESS, mac_bytes(link.mac))
     if old is None or old.mtu != link.mtu:
         body += attribute_u32(_IFLA_MTU, link.mtu)
+    if link.loose and (old is None or not old.loose):
+        body += _rp_filter(LOOSE)
     wanted = _IFF_UP if link.up else 0
     if body or old is None or old.up != link.up:
         header = LINK_HEADER.pack(AF_UNSPEC, 0, index, wanted, _IFF_UP)
         requests.append(Request(Rtm.NEWLINK, 0, header + body))
     return tuple(requests)
+
+
+def rename_request(index: int, name: str, *, rp_filter: int) -> Request:
+    """Give a link another name, and its `rp_filter` with it.
+
+    All that is on it stays, and so does its index. Before kernel 6.2 a link that is
+    up keeps its name (EBUSY).
+    """
+    body = attribute(_IFLA_IFNAME, name.encode() + b"\0") + _rp_filter(rp_filter)
+    return Request(Rtm.NEWLINK, 0, _header(index) + body)
 
 
 def delete_request(index: int) -> Request:
@@ -149,7 +170,24 @@ def read_link(got: Message) -> FoundLink:
             up=bool(flags & _IFF_UP),
             learning=data.get(_VXLAN_LEARNING) == b"\x01",
         )
+        if is_loose(link, name) and _rp_filter_of(told) == LOOSE:
+            link = replace(link, loose=True)
     return FoundLink(index, name, mtu, text(told.get(_IFLA_IFALIAS, b"")), link)
+
+
+def _rp_filter(value: int) -> bytes:
+    conf = attribute(_IFLA_INET_CONF, attribute_u32(_RP_FILTER, value))
+    return attribute(_IFLA_AF_SPEC, attribute(AF_INET, conf))
+
+
+def _rp_filter_of(told: Mapping[int, bytes]) -> int | None:
+    """Of a link; the kernel tells all of a link's IPv4 settings in one array."""
+    families = attributes(told.get(_IFLA_AF_SPEC, b""), 0)
+    settings = attributes(families.get(AF_INET, b""), 0).get(_IFLA_INET_CONF, b"")
+    at = (_RP_FILTER - 1) * U32.size
+    if len(settings) < at + U32.size:
+        return None
+    return int(U32.unpack_from(settings, at)[0])
 
 
 def _header(index: int) -> bytes:

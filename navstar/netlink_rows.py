@@ -17,6 +17,7 @@ from navstar.netlink_codec import (
     AF_BRIDGE,
     AF_INET,
     AF_INET6,
+    BE16,
     NEIGHBOUR_HEADER,
     NLM_F_CREATE,
     NLM_F_EXCL,
@@ -46,8 +47,9 @@ PackedRow: TypeAlias = Neighbour | Fdb | Route | Rule
 
 _NUD_NOARP, _NUD_PERMANENT, _NTF_SELF = 0x40, 0x80, 0x02
 _NDA_DST, _NDA_LLADDR, _NDA_PROTOCOL = 1, 2, 12
-#: NDA_PORT, NDA_VNI, NDA_IFINDEX: an FDB row that leaves otherwise than ours do.
-_NDA_OTHER_WAYS = {6, 7, 8}
+_NDA_PORT, _NDA_VNI = 6, 7
+#: An FDB row with it leaves otherwise than ours do.
+_NDA_IFINDEX = 8
 
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
 _RTN_UNICAST, _RT_SCOPE_UNIVERSE = 1, 0
@@ -131,10 +133,15 @@ def _neighbour_body(row: Neighbour, ifindex: int) -> bytes:
 
 def _fdb_body(row: Fdb, ifindex: int) -> bytes:
     state = _NUD_NOARP | _NUD_PERMANENT
+    # Without them the kernel takes the link's own, and tells neither in a dump.
+    port = b"" if row.port is None else attribute(_NDA_PORT, BE16.pack(row.port))
+    vni = b"" if row.vni is None else attribute_u32(_NDA_VNI, row.vni)
     return (
         NEIGHBOUR_HEADER.pack(AF_BRIDGE, ifindex, state, _NTF_SELF, 0)
         + attribute(_NDA_LLADDR, mac_bytes(row.mac))
         + attribute(_NDA_DST, row.agent.packed)
+        + port
+        + vni
     )
 
 
@@ -200,9 +207,15 @@ def read_neighbour(got: Message, links: Mapping[int, str]) -> Neighbour | Fdb | 
         return None
     if family != AF_BRIDGE:
         return unique(Neighbour(name, _address(to), mac_text(mac)))
-    if not flags & _NTF_SELF or not _NDA_OTHER_WAYS.isdisjoint(told):
+    if not flags & _NTF_SELF or _NDA_IFINDEX in told:
         return None
-    return unique(Fdb(name, mac_text(mac), _address(to)))
+    return unique(Fdb(name, mac_text(mac), _address(to), *vxlan_of(told)))
+
+
+def vxlan_of(told: Mapping[int, bytes]) -> tuple[int | None, int | None]:
+    """VNI and UDP port that an FDB row's attributes give, where not the link's own."""
+    vni, port = told.get(_NDA_VNI), told.get(_NDA_PORT)
+    return U32.unpack(vni)[0] if vni else None, BE16.unpack(port)[0] if port else None
 
 
 def read_route(got: Message, name_of: Callable[[int], str | None]) -> Route | None:

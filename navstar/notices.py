@@ -30,6 +30,7 @@ from navstar.overlay import Conflict, SkippedLine
 from navstar.overlay_backend import LinkInTheWay
 from navstar.pass_report import PassReport
 from navstar.publish import Withdraw, Write
+from navstar.succession import other_vxlans
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -148,6 +149,7 @@ class Notices:
         self.tell("withdrawal held", [reason] if reason else [])
         self.tell("conflict", map(said, look.desired.conflicts))
         self.tell("line skipped", map(said, look.desired.skipped))
+        self.tell("another VXLAN", other_vxlans(look.verdict.aim))
         self.tell("overlay unusable", map(said, look.desired.unusable))
         self.tell("foreign link in the way", map(said, look.in_the_way))
         self.tell("row contested", map(str, look.contested))

@@ -12,7 +12,9 @@ follows the difference. Law: whatever came before, it says what it would have sa
 had it seen the latest lines only.
 
 The underlay is one family, that of `Underlay.agent_ip`: a VXLAN device carries no
-other. Both overlay families ride on it, and each stands without the other.
+other. Toward agents that are on the other one a second device stands beside it, if
+this agent has an address there. Both overlay families ride on either, and each stands
+without the other.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from typing import Self
 from navstar.allocation import IpAddress
 from navstar.applied import Applied, Refused
 from navstar.changed import Changed
-from navstar.diff import Delete, Op, Put
+from navstar.diff import Delete, Op, Put, Rename
 from navstar.kernel_tables import KernelTables, UnderlayDevice
 from navstar.kernel_watch import KernelWatch, NeighbourWrites
 from navstar.link_surgery import LinkSurgery
@@ -171,6 +171,9 @@ class _Pass:
     def carry_out(self, ops: Iterable[Op]) -> Applied:
         for op in ops:
             match op.row:
+                case Link() if isinstance(op, Rename):
+                    self._flush()
+                    self._note(op, self._surgery.rename(op.row, op.name))
                 case Link() | Addr() as row:
                     self._flush()
                     outcome = (
@@ -235,14 +238,17 @@ class _Pass:
             return
         contested, self._contested = self._contested, []
         ours = {kernel_key(row): row for row in self._tables.routes_and_rules()}
+        replaced: list[tuple[Op, Request]] = []
         for op, row in contested:
             found = ours.get(kernel_key(row))
             if found == row:
                 self._done += 1
             elif isinstance(row, Route) and isinstance(found, Route):
                 index = self._surgery.own_index(row.link) or 0
-                refused = self._netlink.transact([replace_request(row, index)])
-                self._note(op, refused.get(0))
+                replaced.append((op, replace_request(row, index)))
             else:
                 text = "one with this prefix and metric exists that is not navstar's"
                 self._refused.append(Refused(op, errno.EEXIST, text))
+        refused = self._netlink.transact([request for _, request in replaced])
+        for position, (op, _) in enumerate(replaced):
+            self._note(op, refused.get(position))

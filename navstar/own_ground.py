@@ -16,7 +16,7 @@ from navstar.allocation import (
 )
 from navstar.blocks import overlap
 from navstar.line_fitness import Place
-from navstar.tables import Addr, Link, Row, Rule
+from navstar.tables import Addr, Link, Row, Rule, second_name
 
 #: Outer IP (20 or 40), UDP 8, VXLAN 8, inner Ethernet 14 bytes.
 ENCAPSULATION = {4: 50, 6: 70}
@@ -33,11 +33,14 @@ class Underlay:
         agent_ip: Where VXLAN packets leave from and arrive.
         mtu: Of the device that has `agent_ip`, bytes.
         addresses: All addresses of this agent; no row leads away from them.
+        second_ip: An address of the other family, if it has one: where packets of
+            agents that are on that family alone arrive, and leave for them.
     """
 
     agent_ip: IpAddress
     mtu: int = 1500
     addresses: frozenset[IpAddress] = frozenset()
+    second_ip: IpAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +87,14 @@ def own_ground(
             unusable.append(Skipped(overlay.name, reason))
             continue
         vteps[vtep.name] = vtep
-        link = _link(vtep, underlay)
+        link, second = _link(vtep, underlay), _second_link(vtep, underlay)
         rows.add(link)
         for side in sides:
             rows.add(Addr(link.name, side.vtep))
             rows.add(Rule(side.subnet, table, rule_priority))
-            places[side.subnet] = Place(side.subnet, link, side.vtep, side.block)
+            places[side.subnet] = Place(
+                side.subnet, link, side.vtep, side.block, second
+            )
     return Ground(frozenset(rows), places, tuple(unusable))
 
 
@@ -134,8 +139,7 @@ def _share_network(one: Interface | None, other: Interface | None) -> bool:
 
 def _link(vtep: Vtep, underlay: Underlay) -> Link:
     local = underlay.agent_ip
-    family = 6 if vtep.address6 else 4
-    room = max(underlay.mtu - ENCAPSULATION[local.version], _LEAST_MTU[family])
+    room = _room(vtep, underlay, local)
     return Link(
         name=vtep.name,
         vni=vtep.vni,
@@ -144,3 +148,27 @@ def _link(vtep: Vtep, underlay: Underlay) -> Link:
         mac=vtep.mac,
         mtu=room if vtep.mtu is None else vtep.mtu,
     )
+
+
+def _second_link(vtep: Vtep, underlay: Underlay) -> Link | None:
+    """The same VXLAN on the other family: the kernel lets both stand."""
+    local = underlay.second_ip
+    if local is None:
+        return None
+    room = _room(vtep, underlay, local)
+    return Link(
+        name=second_name(vtep.vni, vtep.port),
+        vni=vtep.vni,
+        port=vtep.port,
+        local=local,
+        mac=vtep.mac,
+        # The allocation's is for the first family, and IPv6 takes 20 bytes more.
+        mtu=room if vtep.mtu is None else min(vtep.mtu, room),
+        loose=True,
+    )
+
+
+def _room(vtep: Vtep, underlay: Underlay, local: IpAddress) -> int:
+    """What an MTU may be at most, bytes."""
+    family = 6 if vtep.address6 else 4
+    return max(underlay.mtu - ENCAPSULATION[local.version], _LEAST_MTU[family])

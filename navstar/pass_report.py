@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from navstar.applied import Applied, Refused
 from navstar.diff import Put
-from navstar.kernel_side import Look
+from navstar.look import Look
 from navstar.schedule import Cause
-from navstar.tables import Row
+from navstar.tables import Link, Row, second_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,14 @@ class PassReport:
     def look_again_at(self) -> float:
         """When what was held back or had to wait may be done."""
         return min(self.look.verdict.look_again_at, self.retry_at)
+
+    @property
+    def seconds(self) -> frozenset[str]:
+        """Names of the links that stand now beside a VTEP's first one."""
+        links = (row for row in self.standing if isinstance(row, Link))
+        return frozenset(
+            link.name for link in links if link.name == second_name(link.vni, link.port)
+        )
 
     @property
     def standing(self) -> AbstractSet[Row]:

@@ -1,21 +1,23 @@
 """The rows that lead to other agents, each as long as some claim asks for it. Pure.
 
-The lines of one agent ask for some rows together: its FDB row in both families, its
-neighbour row in every overlay. And of the routes to an agent's own address only one
-may stand, however many VTEPs it shares with us. So each claim's rows are kept by
+The lines of one agent ask for some rows together: its neighbour row in every overlay,
+its FDB row in both families. Of two things only one may stand: the route to an agent's
+own address, however many VTEPs it shares with us, and the FDB row, while an agent with
+a new VNI or port has said so in one family only. So each claim's rows are kept by
 claim, and what all of them come to is kept up to date as claims change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from ipaddress import IPv4Interface
 
 from navstar.allocation import IpAddress
 from navstar.line import Line
-from navstar.line_fitness import LineClaim, agent_address
+from navstar.line_fitness import LineClaim, Place, agent_address, way_to
 from navstar.settlement import ClaimKey
-from navstar.tables import MAIN_TABLE, Fdb, Neighbour, PeerRow, Route, Row, unique
+from navstar.tables import MAIN_TABLE, Addr, Fdb, Neighbour, Route, Row, unique
 
 
 def metric_of(vtep: IpAddress) -> int:
@@ -33,7 +35,7 @@ class _Asked:
     """What one claim asks for."""
 
     rows: tuple[Row, ...] = ()
-    host: Route | None = None
+    only: tuple[Route | Fdb, ...] = ()
 
 
 _NOTHING = _Asked()
@@ -50,8 +52,8 @@ class PeerRows:
         self._table = table
         self._asked: dict[ClaimKey, _Asked] = {}
         self._askers: dict[Row, int] = {}
-        # By the address that they lead to: the claims' routes to it.
-        self._hosts: dict[bytes, dict[ClaimKey, Route]] = {}
+        # The rows of which one may stand, by what they compete for and by claim.
+        self._only: dict[object, dict[ClaimKey, Route | Fdb]] = {}
 
     @property
     def rows(self) -> frozenset[Row]:
@@ -75,23 +77,21 @@ class PeerRows:
             self._count(row, 1)
         for row in before.rows:
             self._count(row, -1)
-        if before.host != after.host:
-            self._swap(before.host, key, None)
-            self._swap(after.host, key, after.host)
+        if before.only != after.only:
+            places = {_place(row): row for row in after.only}
+            for place in {*map(_place, before.only), *places}:
+                self._swap(place, key, places.get(place))
 
-    def _swap(self, where: Route | None, key: ClaimKey, route: Route | None) -> None:
-        """One claim's route to an address is another; only one is in the rows."""
-        if where is None:
-            return
-        address = where.subnet.network_address.packed
-        routes = self._hosts.setdefault(address, {})
-        before = _chosen(routes)
-        routes.pop(key, None)
-        if route is not None:
-            routes[key] = route
-        after = _chosen(routes)
+    def _swap(self, place: object, key: ClaimKey, row: Route | Fdb | None) -> None:
+        """One claim's row of a place is another; only one is in the rows."""
+        rows = self._only.setdefault(place, {})
+        before = _chosen(rows)
+        rows.pop(key, None)
+        if row is not None:
+            rows[key] = row
+        after = _chosen(rows)
         if after is None:
-            del self._hosts[address]
+            del self._only[place]
         if before != after:
             for chosen, change in ((after, 1), (before, -1)):
                 if chosen is not None:
@@ -105,21 +105,56 @@ class PeerRows:
             del self._askers[row]
 
     def _rows_of(self, claim: LineClaim) -> _Asked:
-        line, link = claim.line, claim.place.link
+        line, way = claim.line, way_to(claim.line, claim.place)
+        if way is None:
+            return _NOTHING
+        link = way.link
         via, metric = line.vtep.ip, metric_of(line.vtep.ip)
-        rows: list[PeerRow] = [unique(Neighbour(link.name, via, line.mac))]
-        agent = agent_address(line, link.local.version)
-        if agent is not None:
-            rows.append(unique(Fdb(link.name, line.mac, agent)))
+        rows: list[Row] = [unique(Neighbour(link.name, via, line.mac))]
+        rows += _second_ground(line, claim.place)
+        only: list[Route | Fdb] = []
+        # Sent as the other agent can take it, whatever this one takes itself: VNI
+        # and port never change on two hosts at one moment.
+        vni = line.vni if line.vni != link.vni else None
+        port = line.port if line.port != link.port else None
+        only.append(unique(Fdb(link.name, line.mac, way.agent, vni, port)))
         rows.append(unique(Route(link.name, line.subnet, via, metric, MAIN_TABLE)))
-        return _Asked(tuple(rows), _host_route(line, link.name, self._table))
+        host = _host_route(line, link.name, self._table)
+        if host is not None:
+            only.append(host)
+        return _Asked(tuple(rows), tuple(only))
 
 
-def _chosen(routes: Mapping[ClaimKey, Route]) -> Route | None:
+def _second_ground(line: Line, place: Place) -> Iterator[Row]:
+    """What the second link needs, for an agent whose first family is the other one.
+
+    Also where that agent hears on both: it may have no other way to us, and if each
+    waited for the other to need it, both would come and go for ever.
+    """
+    second, vtep = place.second, place.vtep
+    if second is None or line.agent_ip.version == place.link.local.version:
+        return
+    yield second
+    if vtep.version == 4:
+        # Without the network: the first link is the way to that.
+        yield Addr(second.name, IPv4Interface(vtep.ip))
+    else:
+        # With it: the kernel takes no IPv6 gateway that is on another link alone.
+        yield Addr(second.name, vtep)
+
+
+def _place(row: Route | Fdb) -> object:
+    """What of the rows with the same only one may stand for."""
+    if isinstance(row, Fdb):
+        return row.link, row.mac
+    return row.subnet.network_address.packed
+
+
+def _chosen(rows: Mapping[ClaimKey, Route | Fdb]) -> Route | Fdb | None:
     """The one that stands: the same, in whatever order claims came."""
-    if len(routes) == 1:
-        return next(iter(routes.values()))
-    return min(routes.values(), key=str, default=None)
+    if len(rows) == 1:
+        return next(iter(rows.values()))
+    return min(rows.values(), key=str, default=None)
 
 
 def _host_route(line: Line, link: str, table: int) -> Route | None:

@@ -26,6 +26,7 @@ from navstar.allocation import (
     Vtep,
 )
 from navstar.line import Line
+from navstar.tables import second_name
 
 _Place: TypeAlias = tuple[Network, Interface]
 
@@ -40,6 +41,8 @@ class Speaker:
         agent_ip: The underlay address that its VTEPs use.
         underlay4: Its address of the other family, if that is the other.
         underlay6: The same for IPv6.
+        dual: Names of the links by which VTEPs hear on the other family as well; None
+            while that is not known: then it is as it was said before.
     """
 
     node: str
@@ -47,6 +50,7 @@ class Speaker:
     agent_ip: IpAddress
     underlay4: IpAddress | None = None
     underlay6: IpAddress | None = None
+    dual: frozenset[str] | None = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,11 @@ def changes(
         if mine is not None and _claims(line) == _claims(mine):
             first = claimed_at.get(_place(line), line.claimed_at)
             claimed_at[_place(line)] = min(first, line.claimed_at)
+    if speaker.dual is None:
+        wanted_at = {
+            place: replace(line, dual=said[place].dual) if place in said else line
+            for place, line in wanted_at.items()
+        }
     writes = (
         Write(line)
         for place, mine in wanted_at.items()
@@ -119,6 +128,21 @@ def changes(
         != (line := replace(mine, claimed_at=claimed_at.get(place, 0)))
     )
     return *withdrawals, *writes
+
+
+def takes_in_another(wanted: Iterable[Line], present: Iterable[Line]) -> bool:
+    """Whether others would send to a VNI or port that this agent had not said before.
+
+    Args:
+        wanted: As `lines_for` gives it.
+        present: Every line of the table.
+    """
+    numbers = {(line.node, line.overlay): (line.vni, line.port) for line in wanted}
+    return any(
+        numbers.get((line.node, line.overlay), said) != said
+        for line in present
+        if (said := (line.vni, line.port))
+    )
 
 
 def withdrawal_of_all(present: Iterable[Line], *, node: str) -> tuple[Withdraw, ...]:
@@ -177,4 +201,5 @@ def _line(
         underlay4=speaker.underlay4,
         underlay6=speaker.underlay6,
         mtu=vtep.mtu,
+        dual=second_name(vtep.vni, vtep.port) in (speaker.dual or ()),
     )

@@ -22,6 +22,7 @@ from navstar.publish import (
     Write,
     changes,
     lines_for,
+    takes_in_another,
     withdrawal_of_all,
 )
 
@@ -32,11 +33,19 @@ REST = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """What the publisher goes by, as of one moment."""
+    """What the publisher goes by, as of one moment.
+
+    Attributes:
+        allocation: This agent's overlays.
+        speaker: This agent.
+        present: Every line of the table.
+        is_programmed: A pass has gone by this allocation, so that its VTEPs listen.
+    """
 
     allocation: Allocation
     speaker: Speaker
     present: tuple[Line, ...]
+    is_programmed: bool
 
 
 class Publisher:
@@ -99,6 +108,10 @@ class Publisher:
         if speech is None:
             return False
         wanted = lines_for(speech.allocation, speech.speaker)
+        if not speech.is_programmed and takes_in_another(wanted, speech.present):
+            # The others follow the line at once; whoever sees that it is programmed
+            # has us look again.
+            return False
         found = changes(
             wanted, speech.present, speaker=speech.speaker, alive=self._alive(speech)
         )

@@ -25,11 +25,12 @@ from typing import TypeVar
 
 import trio
 
-from navstar.allocation import IpAddress
+from navstar.allocation import Allocation, IpAddress
 from navstar.changed import Changed
 from navstar.contest import Contest
 from navstar.errors import NavstarError
-from navstar.kernel_side import Inputs, KernelSide, Look, PathBelow
+from navstar.kernel_side import Inputs, KernelSide, PathBelow
+from navstar.look import Look
 from navstar.overlay_backend import Applied, KernelWatch
 from navstar.pass_report import PassReport
 from navstar.removal import Removed, remove_everything
@@ -81,6 +82,8 @@ class Reconciler:
     ) -> None:
         self.counters = Counters()
         self.mode = Mode.WAITING
+        #: What the latest pass that could be done went by.
+        self.programmed: Allocation | None = None
         #: The latest pass.
         self.last: PassReport | None = None
         self._kernel = kernel
@@ -206,6 +209,7 @@ class Reconciler:
                 self._watch.follow(look.links)
             if look.ops:
                 applied = await self._in_thread(partial(self._kernel.carry_out, look))
+            self.programmed = inputs.allocation
         except NavstarError as error:
             fault = str(error)
         except OSError as error:

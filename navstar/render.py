@@ -216,6 +216,7 @@ def _complaints(status: Json) -> Iterable[tuple[str, Sequence[str]]]:
     yield "Foreign links in the way", status["in_the_way"]
     yield "Undone again and again", status["contested"]
     yield "Refused by the kernel", status["refused"]
+    yield "Other VXLANs", status["other_vxlans"]
     yield "Skipped", status["skipped"]
 
 

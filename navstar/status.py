@@ -13,12 +13,13 @@ import trio
 from lashup import Member
 from navstar.allocation import Overlay
 from navstar.contest import Contested
-from navstar.diff import Op, Put
-from navstar.kernel_side import Look
+from navstar.diff import Op
 from navstar.line import Line
+from navstar.look import Look
 from navstar.notices import name_conflicts, said
 from navstar.pass_report import PassReport
 from navstar.removal import Removed
+from navstar.succession import other_vxlans
 from navstar.tables import Fdb, Neighbour, Route, Row, row_json
 from navstar.verdict import problems_of
 
@@ -86,6 +87,7 @@ def _state_of(agent: Agent) -> Json:
             *map(said, look.desired.conflicts),
             *name_conflicts(agent.node.live_members()),
         ],
+        "other_vxlans": other_vxlans(look.verdict.aim),
         "skipped": _skipped(agent, look),
         "in_the_way": [said(one) for one in look.in_the_way],
         "contested": [_contested(one) for one in look.contested],
@@ -185,8 +187,7 @@ def _names(lines: Iterable[Line]) -> dict[str, str]:
 
 
 def _op(op: Op) -> Json:
-    verb = "put" if isinstance(op, Put) else "delete"
-    return {"op": verb, "text": str(op), "row": row_json(op.row)}
+    return {"op": type(op).__name__.lower(), "text": str(op), "row": row_json(op.row)}
 
 
 def _member_counts(members: Iterable[Member]) -> dict[str, int]:

@@ -49,6 +49,8 @@ class Link:
         mtu: Bytes.
         up: Administratively up. Desired links always are.
         learning: Learns MACs from what arrives. Desired links never do.
+        loose: Its `rp_filter` is loose, because the way back may be by another link.
+            Of links with the names below; of any other it is the host's own business.
     """
 
     name: str
@@ -59,14 +61,45 @@ class Link:
     mtu: int
     up: bool = True
     learning: bool = False
+    loose: bool = False
+
+    @property
+    def receives_only(self) -> bool:
+        """It is there for packets of a VXLAN that this agent had before.
+
+        No row leads out by it (see `navstar.succession`).
+        """
+        return self.name == former_name(self.vni, self.port, self.local.version)
 
     def __str__(self) -> str:
         learning = "learning" if self.learning else "nolearning"
+        loose = " rp_filter 2" if self.loose else ""
         return (
             f"link {self.name} vxlan id {self.vni} dstport {self.port} "
             f"local {self.local} address {self.mac} mtu {self.mtu} {learning} "
-            f"{'up' if self.up else 'down'}"
+            f"{'up' if self.up else 'down'}{loose}"
         )
+
+
+def former_name(vni: int, port: int, version: int) -> str:
+    """What a link is called that only receives; 15 bytes at most, as names are.
+
+    Both underlay families may have the same numbers, so `version` counts too.
+    """
+    return f"{'v' if version == 4 else 'u'}{vni}-{port}"
+
+
+def second_name(vni: int, port: int) -> str:
+    """What the link of a VTEP on the other underlay family is called."""
+    return f"w{vni}-{port}"
+
+
+def is_loose(link: Link, name: str) -> bool:
+    """Whether a link of that name, with these numbers, is to have `loose`."""
+    return name in {
+        former_name(link.vni, link.port, link.local.version),
+        second_name(link.vni, link.port),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +127,25 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Fdb:
-    """Frames for the remote VTEP's `mac` leave in a VXLAN packet to `agent`."""
+    """Frames for the remote VTEP's `mac` leave in a VXLAN packet to `agent`.
+
+    Attributes:
+        vni: With which number they leave, if that is not the link's own.
+        port: To which UDP port, if that is not the link's own.
+    """
 
     link: str
     mac: str
     agent: IpAddress
+    vni: int | None = None
+    port: int | None = None
 
     def __str__(self) -> str:
-        return f"fdb {self.mac} dev {self.link} dst {self.agent} self permanent"
+        port = "" if self.port is None else f" port {self.port}"
+        vni = "" if self.vni is None else f" vni {self.vni}"
+        return (
+            f"fdb {self.mac} dev {self.link} dst {self.agent}{port}{vni} self permanent"
+        )
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -221,6 +265,8 @@ def row_json(row: Row) -> dict[str, str | int | bool]:
     shown: dict[str, str | int | bool] = {"kind": type(row).__name__.lower()}
     for field in fields(row):
         value = getattr(row, field.name)
+        if value is None:
+            continue
         name = _JSON_NAMES.get(field.name, field.name)
         shown[name] = value if isinstance(value, str | int) else str(value)
     return shown

@@ -9,7 +9,8 @@ import errno
 from collections.abc import Iterable
 
 from navstar.applied import Applied, Refused
-from navstar.diff import Op, Put, needs_recreation, vxlan_identity
+from navstar.diff import Delete, Op, Put, Rename, needs_recreation, vxlan_identity
+from navstar.moved_rows import renamed
 from navstar.tables import (
     Addr,
     Fdb,
@@ -55,12 +56,18 @@ class FakeKernel:
         done, writes, refused = 0, 0, []
         for op in ops:
             before = dict(self._rows)
-            number = self._put(op.row) if isinstance(op, Put) else self._delete(op.row)
+            match op:
+                case Put(row):
+                    number = self._put(row)
+                case Rename(link, name):
+                    number = self._rename(link, name)
+                case Delete(row):
+                    number = self._delete(row)
             if number:
                 refused.append(Refused(op, number, errno.errorcode[number]))
             else:
                 done += 1
-                writes += isinstance(op, Put) or before != self._rows
+                writes += not isinstance(op, Delete) or before != self._rows
         self.writes += writes
         return Applied(done, writes, tuple(refused))
 
@@ -96,6 +103,14 @@ class FakeKernel:
             if old.mac != link.mac:
                 self._drop(r for r in self._on(link.name) if isinstance(r, Neighbour))
         self._rows[kernel_key(link)] = link
+        return 0
+
+    def _rename(self, link: Link, name: str) -> int:
+        if ("link", link.name) not in self._rows:
+            return errno.ENODEV
+        if ("link", name) in self._rows or name in self.foreign_links:
+            return errno.EEXIST
+        self.reset(renamed(tuple(self._rows.values()), {link.name: name}))
         return 0
 
     def _delete(self, row: Row) -> int:

@@ -43,5 +43,6 @@ GROUPS = (
     Group("moved-lashup", families.UNPINNED, families.MOVED_WITH_LASHUP),
     Group("v4-only", families.IPV4_ONLY, families.OVERLAY_4),
     Group("v6-only", families.IPV6_ONLY, families.OVERLAY_6),
+    Group("mixed-underlay", families.MIXED_BELOW, families.UNDERLAY_MIXED),
     Group("v6-underlay", families.IPV6_BELOW, families.UNDERLAY_6),
 )

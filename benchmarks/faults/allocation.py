@@ -46,6 +46,22 @@ def _on_both(*edits: tuple[str, str]) -> Callable[[Lab], float]:
     return strike
 
 
+def _apart(seconds: float, *edits: tuple[str, str]) -> Callable[[Lab], float]:
+    """The same edits on all agents, with time between them."""
+
+    def strike(lab: Lab) -> float:
+        began = time.monotonic()
+        for number, agent in enumerate(lab.agents):
+            if number:
+                time.sleep(seconds)
+                began = time.monotonic()
+            for old, new in edits:
+                edit_allocation(lab, agent, old, new)
+        return began
+
+    return strike
+
+
 def _all(holds: Callable[[Lab, Agent], bool]) -> Callable[[Lab], bool]:
     """Whether it holds of all agents, and each leads to the other."""
 
@@ -127,11 +143,20 @@ ALLOCATION = (
     Fault("overlay added", _add_overlay, _has_more, can_lose=False),
     Fault("overlay removed", _remove_overlay, _has_no_more, can_lose=False),
     Fault("VNI changed on both agents", _on_both(("vni = 1024", "vni = 1030")),
-          _says("vni", 1030), mend=give_back),
+          _says("vni", 1030), can_lose=False, mend=give_back),
     Fault("UDP port changed on both agents",
           _on_both(("port = 64000", "port = 64001")),
-          _says("port", 64001), mend=give_back),
+          _says("port", 64001), can_lose=False, mend=give_back),
     Fault("VNI and name of the VTEP changed on both agents",
           _on_both(("vni = 1024", "vni = 1030"), ("vtep1024", "vtep1030")),
-          _says("vtep", "vtep1030"), mend=give_back),
+          _says("vtep", "vtep1030"), can_lose=False, mend=give_back),
+    Fault("name of the VTEP changed on both agents",
+          _on_both(("vtep1024", "overlay0")),
+          _says("vtep", "overlay0"), can_lose=False, mend=give_back),
+    Fault("VNI and UDP port changed, on the second agent 5 s later",
+          _apart(5.0, ("vni = 1024", "vni = 1031"), ("port = 64000", "port = 64002")),
+          _says("vni", 1031), can_lose=False, mend=give_back),
+    Fault("VNI changed, on the second agent 1 s later",
+          _apart(1.0, ("vni = 1024", "vni = 1032")),
+          _says("vni", 1032), can_lose=False, mend=give_back),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from benchmarks.faults.daemon import start, stop
+from benchmarks.faults.daemon import edit_allocation, give_back, kill, start, stop
 from benchmarks.faults.fault import (
     Fault,
     is_right,
@@ -25,11 +25,13 @@ from navstar.lab.errors import LabError
 from navstar.lab.laboratory import Lab, open_lab
 from navstar.lab.topology import OVERLAY_SUBNET, Topology
 from navstar.peer_rows import metric_of
+from navstar.tables import former_name
 
 #: Agents beside the two: their numbers begin here.
 FIRST = 1_000
 CROWD = 3_000
 BRAKE_DELAY = 3.0
+_MOST_LOOKS = 1_000
 
 
 def lines(count: int) -> list[Entry]:
@@ -144,6 +146,52 @@ def _kill_while_applying(lab: Lab) -> float:
     return start(lab, victim)
 
 
+def _kill_while_changing_vni(lab: Lab) -> float:
+    """Every row moves to another link; navstar is killed when some have."""
+    victim = victim_of(lab)
+    edit_allocation(lab, victim, "vni = 1024", "vni = 1030")
+    _wait_for_link(lab, former_name(1024, 64000, 4))
+    moved = "ip neigh show dev vtep1024 nud permanent || true"
+    for _ in range(_MOST_LOOKS):
+        # Neighbours are put before any route is replaced, and go after all are.
+        if run(victim, moved).count("\n") > CROWD // 10:
+            break
+    kill(lab, victim)
+    left = run(victim, f"ip neigh show dev {former_name(1024, 64000, 4)} nud permanent")
+    if not left:
+        raise LabError("all rows have moved: not in the middle")
+    return start(lab, victim)
+
+
+def _has_crowd_on_another_vni(lab: Lab) -> bool:
+    overlays = status_of(lab, victim_of(lab))["overlays"]
+    return [one["vni"] for one in overlays] == [1030] and _has_crowd(lab)
+
+
+def _give_back_vni(lab: Lab) -> None:
+    give_back(lab)
+    until(
+        lambda: (
+            _has_crowd(lab)
+            and "id 1024 " in run(victim_of(lab), "ip -d link show vtep1024")
+        )
+    )
+
+
+def _wait_for_link(lab: Lab, name: str) -> None:
+    def ask() -> None:
+        give_up_at = time.monotonic() + 30
+        while True:
+            try:
+                socket.if_nametoindex(name)
+                return
+            except OSError:
+                if time.monotonic() > give_up_at:
+                    raise
+
+    namespaces.inside(victim_of(lab).namespace, ask)
+
+
 def _wait_for_route(lab: Lab, block: IPv4Network) -> None:
     def ask() -> None:
         give_up_at = time.monotonic() + 30
@@ -187,6 +235,9 @@ CROWDED = (
           _all_but_one_are_there, until="all others are there", mend=_give_it_back),
     Fault(f"killed (-9) in the middle of putting {3 * CROWD:,} rows",
           _kill_while_applying, _has_crowd, within=10.0, can_lose=False),
+    Fault(f"killed (-9) while {3 * CROWD:,} rows move to another VNI",
+          _kill_while_changing_vni, _has_crowd_on_another_vni, within=10.0,
+          can_lose=False, mend=_give_back_vni),
     Fault(f"{CROWD:,} of {CROWD + 1:,} agents withdrawn", _withdraw_all, _is_held,
           can_lose=False, until="held by the brake"),
     Fault(f"the same, after the second look ({BRAKE_DELAY:g} s)", _nothing,

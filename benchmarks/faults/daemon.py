@@ -35,6 +35,11 @@ def stop(lab: Lab, agent: Agent) -> None:
     lab.record.ended(agent.name)
 
 
+def kill(lab: Lab, agent: Agent) -> None:
+    """Kill an agent's navstar (-9)."""
+    processes.kill(lab.record.processes[agent.name])
+
+
 def start(lab: Lab, agent: Agent) -> float:
     """Start it again; when."""
     began = time.monotonic()
@@ -60,7 +65,7 @@ def _restart(lab: Lab) -> float:
 
 
 def _kill_and_restart(lab: Lab) -> float:
-    processes.kill(lab.record.processes[victim_of(lab).name])
+    kill(lab, victim_of(lab))
     return start(lab, victim_of(lab))
 
 

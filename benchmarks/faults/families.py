@@ -52,6 +52,13 @@ def _on_ipv6(agent: Agent, config: str) -> str:
     return re.sub(r"agent_ip = .*\n", words, config)
 
 
+def _one_on_ipv4_alone(agent: Agent, config: str) -> str:
+    """The first agent knows of no IPv6 below; the others are on IPv6 first."""
+    if agent.number > 1:
+        return _on_ipv6(agent, config)
+    return re.sub(r"bind = \[(.*), (.*)\]", r"bind = [\1]", config)
+
+
 def _pair(
     *, without: str = "", adapt: Callable[[Agent, str], str] = _as_it_is
 ) -> Opener:
@@ -136,6 +143,7 @@ _ROUTE_6 = ("route deleted", "ip -6 route del fd01:b:0:0:1::/80 dev vtep1024")
 
 IPV4_ONLY = _pair(without=_OF_6)
 IPV6_ONLY = _pair(without=_OF_4)
+MIXED_BELOW = _pair(adapt=_one_on_ipv4_alone)
 IPV6_BELOW = _pair(adapt=_on_ipv6)
 UNPINNED = _pair(adapt=_not_pinned)
 IPV6_FIRST = _pair(adapt=_reached_by_ipv6_first)
@@ -150,6 +158,15 @@ UNDERLAY_6 = _only(
     ("FDB row deleted",
      "bridge fdb del 70:b3:d5:80:00:01 dev vtep1024 dst fd00::1"),
     _ROUTE_4, _LINK,
+)  # fmt: skip
+#: `w1024-64000` is the struck agent's VTEP on IPv4, and the only way to the first one.
+UNDERLAY_MIXED = _only(
+    "mixed underlay", (4, 6),
+    ("FDB row deleted",
+     "bridge fdb del 70:b3:d5:80:00:01 dev w1024-64000 dst 10.0.0.1"),
+    ("route deleted", "ip -6 route del fd01:b:0:0:1::/80 dev w1024-64000"),
+    ("second VTEP link deleted", "ip link del w1024-64000"),
+    ("first VTEP link deleted", "ip link del vtep1024"),
 )  # fmt: skip
 MOVED = [
     *_only(

@@ -74,5 +74,6 @@ def lines(draw: st.DrawFn) -> Line:
         underlay4=draw(st.none() | underlay4),
         underlay6=draw(st.none() | underlay6),
         mtu=draw(st.none() | st.integers(1280, 65_535)),
+        dual=draw(st.booleans()),
         claimed_at=draw(st.integers(0, 2**63)),
     )

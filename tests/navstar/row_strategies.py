@@ -77,7 +77,15 @@ neighbours = st.builds(
     ),
     macs,
 )
-fdbs = st.builds(Fdb, names, macs, st.sampled_from([*V4_AGENTS, *V6_AGENTS]))
+#: Numbers that no link here has: the kernel does not tell those that the link has.
+fdbs = st.builds(
+    Fdb,
+    names,
+    macs,
+    st.sampled_from([*V4_AGENTS, *V6_AGENTS]),
+    st.sampled_from([None, None, 1030]),
+    st.sampled_from([None, None, 64001]),
+)
 metrics = st.sampled_from([3, 4])
 tables = st.sampled_from([42, 254, 1000])
 routes = st.builds(

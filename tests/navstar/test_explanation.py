@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from navstar.difference import disagreements
 from navstar.explanation import Explanation, explain
-from navstar.kernel_side import Look
+from navstar.look import Look
 from navstar.provenance import Publishers, claimed_ago
 from navstar.tables import Fdb, Link, Neighbour, Route, Row
 from navstar.withdrawal import Verdict

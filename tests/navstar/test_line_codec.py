@@ -34,7 +34,9 @@ values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
     max_leaves=6,
 )
-hostile = values | st.dictionaries(st.sampled_from([*VALUE, "mtu", "ip6"]), values)
+hostile = values | st.dictionaries(
+    st.sampled_from([*VALUE, "mtu", "ip6", "dual"]), values
+)
 
 
 def read(**changed: object) -> Line | BadLine:
@@ -92,6 +94,8 @@ def test_a_line_with_hostile_fields_is_whole_or_named(changed) -> None:
         pytest.param({"port": 65536}, "port", id="large-port"),
         pytest.param({"port": "64000"}, "port", id="port-as-text"),
         pytest.param({"mtu": 575}, "mtu", id="small-mtu"),
+        pytest.param({"dual": 2}, "dual", id="more-than-two-families"),
+        pytest.param({"dual": "yes"}, "dual", id="dual-in-words"),
         pytest.param({"name": "a\x1b[2J"}, "name", id="terminal-codes-in-name"),
         pytest.param({"name": "a" * 256}, "name", id="endless-name"),
         pytest.param({"since": 0}, "since", id="claim-before-time"),

@@ -59,7 +59,14 @@ def networks_of(addresses, longest):
 
 networks = networks_of(v4s, 32) | networks_of(v6s, 128)
 neighbours = st.builds(Neighbour, st.just(VTEP), v4s | v6s, macs)
-fdbs = st.builds(Fdb, st.just(VTEP), macs, v4s | v6s)
+fdbs = st.builds(
+    Fdb,
+    st.just(VTEP),
+    macs,
+    v4s | v6s,
+    st.none() | st.integers(1, 2**24 - 1),
+    st.none() | st.integers(1, 2**16 - 1),
+)
 routes = st.builds(
     Route, st.just(VTEP), networks_of(v4s, 32), v4s, u32s, u32s
 ) | st.builds(Route, st.just(VTEP), networks_of(v6s, 128), v6s, u32s, u32s)
@@ -100,6 +107,8 @@ def test_pyroute2_reads_our_fdb_rows(row):
     assert got["state"] == 0xC0
     assert got.get_attr("NDA_LLADDR") == row.mac
     assert ip_address(got.get_attr("NDA_DST")) == row.agent
+    assert got.get_attr("NDA_VNI") == row.vni
+    assert got.get_attr("NDA_PORT") == row.port
 
 
 @given(routes)
@@ -245,7 +254,9 @@ def test_an_error_tells_its_number_and_the_kernels_words():
 def test_pyroute2_and_we_read_the_same_from_the_kernel():
     @in_namespace
     def _():
-        desired = GROUND | path_to(2) | path_to(3)
+        fdb = next(row for row in path_to(3) if isinstance(row, Fdb))
+        other = replace(fdb, vni=1030, port=4789)
+        desired = GROUND | path_to(2) | (path_to(3) - {fdb}) | {other}
         with Kernel() as kernel, IPRoute() as oracle:
             kernel.apply(map(Put, insertion_order(desired)))
 
@@ -264,7 +275,8 @@ def oracle_rows(oracle, index):
     for got in oracle.fdb("dump", ifindex=index):
         if got["ifindex"] == index and got.get_attr("NDA_DST"):
             agent = ip_address(got.get_attr("NDA_DST"))
-            yield Fdb(VTEP, got.get_attr("NDA_LLADDR"), agent)
+            numbers = got.get_attr("NDA_VNI"), got.get_attr("NDA_PORT")
+            yield Fdb(VTEP, got.get_attr("NDA_LLADDR"), agent, *numbers)
     for family in (2, 10):
         for got in oracle.get_routes(family=family):
             if got["proto"] == PROTOCOL:

@@ -24,6 +24,7 @@ from navstar.tables import (
     Neighbour,
     Route,
     Rule,
+    link_of,
 )
 from tests.navstar.overlay_lines import (
     DCOS,
@@ -116,6 +117,76 @@ def test_an_overlay_of_ipv6_only_needs_no_ipv4_at_all():
     assert link.mtu == 1430
 
 
+@pytest.mark.parametrize(
+    ("numbers", "shown"),
+    [
+        ({"vni": 7}, {"vni": 7}),
+        ({"port": 4789}, {"port": 4789}),
+        ({"vni": 7, "port": 4789}, {"vni": 7, "port": 4789}),
+        ({"vni": 1024, "port": 64000}, {}),
+    ],
+)
+def test_frames_leave_with_the_numbers_that_the_other_agent_takes_in(numbers, shown):
+    desired = desire(line4(3, **numbers), line4(4))
+
+    fdb = Fdb("vtep1024", mac(3), IPv4Address("10.0.0.3"), **shown)
+    assert fdb in desired.rows
+    assert desired.skipped == ()
+
+
+def test_an_agent_that_has_said_new_numbers_in_one_family_only_has_one_fdb_row():
+    lines = line4(3, vni=7), line6(3)
+
+    for order in (lines, lines[::-1]):
+        fdbs = [row for row in desire(*order).rows if isinstance(row, Fdb)]
+        assert fdbs == [Fdb("vtep1024", mac(3), IPv4Address("10.0.0.3"))]
+
+
+#: On IPv4 first, and on IPv6 as well.
+BOTH = Underlay(IPv4Address("10.0.0.1"), second_ip=IPv6Address("fd00::1"))
+SECOND = "w1024-64000"
+
+
+def test_an_agent_on_the_other_family_alone_is_led_to_by_a_second_link():
+    agent, via = IPv6Address("fd00::3"), IPv4Address("44.128.0.3")
+
+    desired = desire(line4(3, agent_ip=agent), underlay=BOTH)
+
+    assert desired.skipped == ()
+    assert desired.rows - desire(underlay=BOTH).rows == {
+        Link(SECOND, 1024, 64000, IPv6Address("fd00::1"), mac(1), 1430, loose=True),
+        Addr(SECOND, IPv4Interface("44.128.0.1/32")),
+        Neighbour(SECOND, via, mac(3)),
+        Fdb(SECOND, mac(3), agent),
+        Route(SECOND, block4(3), via, metric_of(via)),
+    }
+
+
+def test_an_agent_that_hears_on_both_is_led_to_by_the_first_link():
+    other = {"agent_ip": IPv6Address("fd00::3"), "underlay4": IPv4Address("10.0.0.3")}
+
+    rows = led_to(desire(line4(3, dual=True, **other), underlay=BOTH))
+
+    assert Fdb("vtep1024", mac(3), IPv4Address("10.0.0.3")) in rows
+    assert {link_of(row) for row in rows} == {"vtep1024"}
+
+
+def test_the_second_link_stays_where_the_other_agent_is_on_that_family_first():
+    """If each waited for the other to need it, both would come and go for ever."""
+    other = {"agent_ip": IPv6Address("fd00::3"), "underlay4": IPv4Address("10.0.0.3")}
+
+    rows = desire(line6(3, dual=True, **other), underlay=BOTH).rows
+
+    assert SECOND in {row.name for row in rows if isinstance(row, Link)}
+    assert Addr(SECOND, IPv6Interface("fd01:a::1/64")) in rows
+
+
+def test_where_all_are_on_one_family_there_is_no_second_link():
+    lines = line4(3, underlay6=IPv6Address("fd00::3")), line6(4)
+
+    assert desire(*lines, underlay=BOTH) == desire(*lines)
+
+
 def test_overlays_that_share_a_vtep_share_its_rows():
     other = Overlay(
         "other", VTEP, IPv4Network("11.0.0.0/8"), IPv4Network("11.0.1.0/24")
@@ -190,8 +261,6 @@ def test_the_metric_follows_from_the_vtep_address_and_differs_between_agents():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"vni": 7}, "VNI 7"),
-        ({"port": 4789}, "port 4789"),
         ({"mac": "01:00:5e:00:00:01"}, "MAC"),
         ({"mac": "00:00:00:00:00:00"}, "MAC"),
         ({"mac": "70:B3:D5:80:00:03"}, "MAC"),

@@ -12,6 +12,7 @@ from navstar.publish import (
     Write,
     changes,
     lines_for,
+    takes_in_another,
     withdrawal_of_all,
 )
 from tests.navstar.allocations import ALLOCATION, DCOS, lines, with_vtep
@@ -36,6 +37,30 @@ def test_each_family_in_use_has_a_line() -> None:
         "9.0.1.0/24",
         "fd01:b:0:0:1::/80",
     ]
+
+
+def test_only_what_it_had_said_can_become_another() -> None:
+    wanted = lines_for(ALLOCATION, ME)
+    theirs = replace(V4, node=OTHER, vni=7)
+
+    assert not takes_in_another(wanted, [])
+    assert not takes_in_another(wanted, [V4, V6, theirs])
+    assert takes_in_another(wanted, [replace(V4, vni=7), V6])
+    assert takes_in_another(wanted, [V4, replace(V6, port=4789)])
+
+
+def test_until_it_is_known_whether_a_vtep_hears_on_both_it_is_as_was_said() -> None:
+    present = [replace(V4, dual=True, claimed_at=5), replace(V6, claimed_at=6)]
+
+    def writes(dual: frozenset[str] | None) -> list[bool]:
+        speaker = replace(ME, dual=dual)
+        wanted = lines_for(ALLOCATION, speaker)
+        found = changes(wanted, present, speaker=speaker, alive={ME.node})
+        return [change.line.dual for change in found]
+
+    assert writes(None) == []
+    assert writes(frozenset()) == [False]
+    assert writes(frozenset({"w1024-64000"})) == [True]
 
 
 def test_an_overlay_without_a_block_has_nothing_to_say() -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network, ip_address
 
 import pytest
@@ -16,7 +17,7 @@ from navstar.allocation import Allocation, Overlay, Vtep
 from navstar.line import KEY_PREFIX, Line
 from navstar.line_table import LineTable
 from navstar.publish import Speaker
-from navstar.publisher import Publisher, Speech
+from navstar.publisher import REST, Publisher, Speech
 
 ALLOCATION = Allocation(
     overlays=(
@@ -68,7 +69,7 @@ def publisher_of(node: RunningNode) -> Publisher:
     speaker = Speaker(node.id.hex(), node.name, ip_address("10.0.0.1"))
 
     def speech() -> Speech:
-        return Speech(ALLOCATION, speaker, lines_of(node))
+        return Speech(ALLOCATION, speaker, lines_of(node), is_programmed=True)
 
     return Publisher(node, speech=speech, on_change=lambda _: None, period=60.0)
 
@@ -103,4 +104,38 @@ async def test_who_falls_silent_takes_back_a_line_that_is_still_being_written(
             await node.wait_until(lambda: not node.statistics()["kv_writes_waiting"])
 
         assert lines_of(node) == ()
+        nursery.cancel_scope.cancel()
+
+
+async def test_new_numbers_are_said_when_the_kernel_takes_them_in(
+    config: NodeConfig, nursery: trio.Nursery
+) -> None:
+    (overlay,) = ALLOCATION.overlays
+    vtep = replace(overlay.vtep, vni=1030)
+    renumbered = Allocation(overlays=(replace(overlay, vtep=vtep),))
+
+    async with open_node(config, storage=MemoryStorage()) as node:
+        speaker = Speaker(node.id.hex(), node.name, ip_address("10.0.0.1"))
+        now = [(ALLOCATION, True)]
+
+        def speech() -> Speech:
+            allocation, is_programmed = now[-1]
+            return Speech(allocation, speaker, lines_of(node), is_programmed)
+
+        async def says(vni: int, *, within: float) -> bool:
+            with trio.move_on_after(within):
+                await node.wait_until(lambda: {x.vni for x in lines_of(node)} == {vni})
+                return True
+            return False
+
+        publisher = Publisher(node, speech=speech, on_change=lambda _: None, period=60)
+        nursery.start_soon(publisher.run)
+        assert await says(1024, within=10)
+        now.append((renumbered, False))
+        publisher.look()
+        assert not await says(1030, within=4 * REST)
+        now.append((renumbered, True))
+        publisher.look()
+
+        assert await says(1030, within=10)
         nursery.cancel_scope.cancel()

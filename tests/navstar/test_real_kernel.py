@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import (
     IPv4Address,
+    IPv4Interface,
     IPv4Network,
     IPv6Address,
+    IPv6Interface,
 )
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pytest
 
 from navstar.diff import diff
 from navstar.overlay_backend import Kernel, UnderlayDevice
-from navstar.tables import Fdb, Neighbour, Route, Row
+from navstar.tables import Addr, Fdb, Neighbour, Route, Row
 from tests.kernel_namespace import in_namespace, ip
 from tests.navstar.example_rows import (
     GROUND,
@@ -81,6 +84,34 @@ def test_links_in_the_way_are_named():
             assert named.name == VTEP
             assert "navstar did not make it" not in named.problem
             assert "exists that navstar did not make" in named.problem
+
+
+def test_one_vxlan_stands_on_both_underlay_families_and_leads_out_by_both():
+    @in_namespace
+    def _():
+        second = replace(
+            LINK, name="w1024-64000", local=IPv6Address("fd00::1"), loose=True
+        )
+        ground = {
+            second,
+            Addr(second.name, IPv4Interface("44.128.0.1/32")),
+            Addr(second.name, IPv6Interface("fd01:a::1/64")),
+        }
+        there = {
+            Fdb(second.name, row.mac, IPv6Address("fd00::3"))
+            if isinstance(row, Fdb)
+            else replace(row, link=second.name)
+            for row in path_to(3)
+        }
+        with Kernel() as kernel:
+            reach(kernel, GROUND | path_to(2) | ground | there)
+
+            assert "rp_filter loose" in ip(f"-4 netconf show dev {second.name}")
+            assert f"dev {second.name}" in ip("route get 9.0.3.1")
+            assert f"dev {second.name}" in ip("route get fd01:b:0:0:3::1")
+            assert f"dev {VTEP}" in ip("route get fd01:b:0:0:2::1")
+            reach(kernel, GROUND | path_to(2))
+            assert f"dev {VTEP}" in ip("route get fd01:a::2")
 
 
 def test_ipv6_is_switched_on_for_the_vtep_and_its_address_usable_at_once():

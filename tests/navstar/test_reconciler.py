@@ -9,14 +9,15 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from navstar.allocation import Allocation
 from navstar.errors import NavstarError
 from navstar.kernel_side import Inputs, KernelSide
 from navstar.overlay_backend import LinkInTheWay
 from navstar.reconciler import Mode
 from navstar.schedule import Cause
-from navstar.tables import Fdb, kernel_key
+from navstar.tables import Fdb, Link, kernel_key
 from navstar.withdrawal import Brake, Knowledge, Release
-from tests.navstar.allocations import ALLOCATION
+from tests.navstar.allocations import ALLOCATION, with_vtep
 from tests.navstar.reconciler_world import (
     AGENT_IP,
     CAUTION,
@@ -53,6 +54,23 @@ async def test_at_the_start_the_kernel_is_brought_to_what_it_should_be(
     assert world.reconciler.mode is Mode.RECONCILING
     assert world.reconciler.counters.writes == len(world.host.dump())
     assert world.host.watches[-1].followed == {"eth0", "vtep1024"}
+
+
+async def test_numbers_may_change_as_often_as_they_like_without_a_struggle(
+    world, clock
+) -> None:
+    for vni in (1030, 1024, 1030, 1024, 1031, 1024):
+        allocation = Allocation(overlays=(with_vtep(vni=vni),))
+        world.go_by(allocation=allocation)
+        world.reconciler.trigger(Cause.ALLOCATION)
+        await world.until(
+            lambda allocation=allocation: world.reconciler.programmed is allocation
+        )
+
+        links = [row for row in world.host.dump() if isinstance(row, Link)]
+        assert vni in {link.vni for link in links if not link.receives_only}
+        assert not world.is_contested()
+        assert world.agents() == 3
 
 
 async def test_as_long_as_nothing_is_known_nothing_is_done(clock) -> None:

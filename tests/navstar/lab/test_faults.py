@@ -37,6 +37,7 @@ A_FEW = {
     "overlay added",
     "overlay removed",
     "VNI and name of the VTEP changed on both agents",
+    "VNI changed, on the second agent 1 s later",
     "two agents claim one VTEP address",
     "two agents claim overlapping blocks",
     "malformed and hostile lines between good ones",
@@ -47,6 +48,7 @@ A_FEW = {
     "address not pinned: underlay address removed and back",
     "underlay address changed for good",
     "IPv6 only: VTEP deleted",
+    "mixed underlay: second VTEP link deleted",
 }
 
 CASES = [
@@ -99,7 +101,8 @@ def test_what_goes_wrong_is_put_right_in_time(labs, group: Group, fault: Fault):
     if not fault.can_lose:
         assert repair.lost == 0
     if group.name != "crowd":
-        assert repair.writes <= 20
+        # Most have those that bring a second link and lead an agent to it and back.
+        assert repair.writes <= 30
 
 
 def test_no_fault_is_listed_twice_and_all_of_these_are_listed():
