@@ -37,10 +37,11 @@ from lashup.crdt.facts import Delta, FactSet
 from lashup.errors import MalformedDatagram
 from lashup.kv.rider import DAY_LIMIT, Rider
 from lashup.kv.rows import META_TABLE, Rows
+from lashup.machine import NEVER
 
 DAY = 86_400.0
-#: Days after which an actor without facts is forgotten, unless told otherwise.
-DEFAULT_AFTER = 90
+#: Days after which an actor without facts is forgotten, unless told otherwise: never.
+DEFAULT_AFTER = 0
 #: Days by which clocks of members may differ, and by which a removal may be noted late.
 _SLACK = 2
 #: Seconds after the start in which a horizon is expected to be heard, if there is one.
@@ -88,7 +89,7 @@ class Retirement:
         self._saved = (0, 0, 0)
         #: Actors that this round has yet to look at; None between two rounds.
         self._left: Iterator[Actor] | None = None
-        self._look_at = 0.0
+        self._look_at = 0.0 if after else NEVER
         #: When the last round began, on both clocks.
         self._began: tuple[float, float] | None = None
         self._listens_until = 0.0
@@ -121,7 +122,7 @@ class Retirement:
             raise MalformedDatagram(f"a row of retirement of {len(state)} bytes")
         self._saved = _STATE.unpack(state)
         self.horizon, away_since, ran = self._saved
-        if len(self._facts.context):
+        if self._after and len(self._facts.context):
             self.away_since = away_since or ran
             self._is_new = self._today - self.away_since > _SLACK
             self._brought = frozenset(actor for actor, _ in self._facts.context.items())
@@ -145,6 +146,8 @@ class Retirement:
         Returns:
             Those that are to be forgotten; `forgot` tells of each that was.
         """
+        if not self._after:
+            return []
         if self._left is None:
             if now < self._look_at and _day(wall) == self._today:
                 return []
@@ -169,7 +172,7 @@ class Retirement:
 
     def rows(self) -> Rows:
         """What is to be put on disk now: nothing before a round is over."""
-        if self._left is not None:
+        if not self._after or self._left is not None:
             return Rows()
         puts: list[tuple[str, bytes, bytes]] = []
         deletes: list[tuple[str, bytes]] = []
@@ -202,7 +205,9 @@ class Retirement:
 
     def idle_days(self, actors: Iterable[Actor]) -> dict[Actor, int]:
         """Since which day some actors have no facts; those that have are left out."""
-        days = {}
+        days: dict[Actor, int] = {}
+        if not self._after:
+            return days
         for actor in actors:
             if self._facts.context.runs(actor) and not self._facts.live(actor):
                 if actor not in self._idle:
@@ -217,14 +222,20 @@ class Retirement:
             delta: The answer.
             idle: Since which day actors have no facts at the peer.
         """
+        if not self._after:
+            return delta
         refused = set()
         for actor, day in idle.items():
+            if not delta.context.runs(actor):
+                continue  # It says nothing of it.
             is_known = bool(self._facts.context.runs(actor))
             is_forgotten = self._is_over(day) and day + _SLACK <= self.horizon
             if not is_known and is_forgotten:
                 refused.add(actor)
             elif not self._facts.live(actor) and day > self._idle.get(actor, 0):
-                self._note(actor, min(day, self._today))
+                # Far in the past all days are one: so there are not many.
+                least = max(0, self._today - self._after - _SLACK)
+                self._note(actor, max(least, min(day, self._today)))
         refused -= {dot.actor for dot in delta.facts}
         if not refused:
             return delta
@@ -237,12 +248,12 @@ class Retirement:
 
     def hear(self, rider: Rider) -> None:
         """Follow what a peer says of the horizon, unless its clock is off."""
-        if rider.horizon <= self._today:
+        if self._is_possible(rider):
             self._heard = max(self._heard, rider.horizon)
 
     def is_outdated_for(self, rider: Rider) -> bool:
         """Whether this replica may hold what a peer has seen removed, and forgotten."""
-        is_before = 0 < self.away_since < rider.horizon
+        is_before = 0 < self.away_since < rider.horizon and self._is_possible(rider)
         return is_before and self._is_current(rider)
 
     def shuns(self, rider: Rider, *, now: float) -> bool:
@@ -268,16 +279,23 @@ class Retirement:
             Those that are to be dropped: they came from the disk.
         """
         gone = sorted(self._brought.intersection(map(Actor, unknown)))
+        # What it has removed itself, nobody would hear of: now they do.
+        self._is_new = True
         self._be_back()
         return gone
 
     def agree(self, rider: Rider) -> None:
         """This replica holds all that a peer does."""
-        if rider.horizon <= self._today:
+        if self._is_possible(rider):
             self.horizon = max(self.horizon, rider.horizon)
         knows = rider.is_informed or rider.horizon
         if knows and self._is_current(rider):
             self._be_back()
+
+    def _is_possible(self, rider: Rider) -> bool:
+        """Whether a peer can have forgotten so much, if its clock is right."""
+        most = self._today - self._after + _SLACK
+        return self._after > 0 and rider.horizon <= most
 
     def _is_current(self, rider: Rider) -> bool:
         """Whether a peer lacks nothing that anybody here has forgotten."""

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import struct
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lashup import Outdated, UsageError, open_node, register
+from lashup import NodeConfig, Outdated, RunningNode, UsageError, open_node, register
 from lashup.kv.retirement import DAY
 from lashup.kv.rows import META_TABLE
 from lashup.machine import Persist
 from lashup.runtime.sqlite_storage import SqliteStorage
-from tests.runtime.test_table import backend, config, run
+from tests.runtime.test_table import backend, run
+from tests.runtime.test_table import config as default_config
 
 __all__ = ["backend"]
+
+
+def config(name: str, *seeds: RunningNode, data_dir: Path) -> NodeConfig:
+    return replace(default_config(name, *seeds, data_dir=data_dir), retire_after=90)
+
 
 KEY = ("k",)
 
