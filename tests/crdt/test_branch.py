@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lashup.crdt import Dot
-from lashup.crdt.branch import EMPTY, Branch
+from lashup.crdt import Dot, Fact
+from lashup.crdt.branch import EMPTY, Branch, Leaf
 from tests.strategies import actors
 from tests.vocabulary import facts_in
 
@@ -19,10 +19,14 @@ entries = st.dictionaries(
 )
 
 
+def _leaf(path: tuple[bytes, ...], dot: Dot, payload: bytes) -> Leaf:
+    return Leaf(dot, Fact(b"key", path, payload))
+
+
 def _filled(model: dict[Dot, tuple[tuple[bytes, ...], bytes]]) -> Branch:
     branch = EMPTY
     for dot, (path, payload) in model.items():
-        branch = branch.put(path, dot, payload)
+        branch = branch.put(_leaf(path, dot, payload))
     return branch
 
 
@@ -71,7 +75,7 @@ def test_differing_names_the_steps_whose_branches_are_not_the_same(one, two):
     other = base
     for dot, (path, payload) in two.items():
         if dot not in one:
-            other = other.put(path, dot, payload)
+            other = other.put(_leaf(path, dot, payload))
     touched = {path[0] for dot, (path, _) in two.items() if dot not in one and path}
 
     assert set(base.differing(other)) == set(other.differing(base)) == touched

@@ -151,7 +151,7 @@ def test_digests_under_another_key_tell_nothing():
     roots = set()
     for hash_key in (b"one", b"two"):
         digest = Digest(hash_key=hash_key)
-        digest.note(joined, facts.context)
+        digest.note(joined, facts)
         roots.add(digest.root)
 
     assert len(roots) == 2
