@@ -31,7 +31,7 @@ class Branch:
     __slots__ = ()
 
     def __bool__(self) -> bool:
-        return False
+        return self is not EMPTY
 
     def __len__(self) -> int:
         """How many children there are."""
@@ -140,9 +140,6 @@ class Leaf(Branch):
         self.path = fact.path
         self.payload = fact.payload
 
-    def __bool__(self) -> bool:
-        return True
-
     @property
     def dot(self) -> Dot:
         """Names it."""
@@ -176,9 +173,6 @@ class _Link(Branch):
         self._step = step
         self._child = child
 
-    def __bool__(self) -> bool:
-        return True
-
     def __len__(self) -> int:
         return 1
 
@@ -206,9 +200,6 @@ class _Fork(Branch):
     def __init__(self, leaves: tuple[Leaf, ...], children: Trie[Branch]) -> None:
         self._leaves = leaves
         self._children = children
-
-    def __bool__(self) -> bool:
-        return True
 
     def __len__(self) -> int:
         return len(self._children)

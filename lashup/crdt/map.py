@@ -130,7 +130,8 @@ class MapView:
 
     def map(self, name: Name) -> MapView:
         """A map in this map, an empty one when it is not there."""
-        return MapView(self._branch.child(pack_step(name, Type.MAP)) or EMPTY)
+        branch = self._branch.child(pack_step(name, Type.MAP))
+        return MapView(EMPTY if branch is None else branch)
 
     def registers(self) -> dict[Name, object]:
         """Every register with its value."""

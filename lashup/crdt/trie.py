@@ -87,7 +87,9 @@ class Trie(Generic[ValueT]):
             return None
         keys = node.keys
         place = bisect_left(keys, key)
-        return node.values[place] if key in keys[place : place + 1] else None
+        if place < len(keys) and keys[place] == key:
+            return node.values[place]
+        return None
 
     def items(self) -> Iterator[tuple[bytes, ValueT]]:
         """Every key with its value, sorted by key."""

@@ -59,6 +59,42 @@ def test_no_empty_branch_stays_behind(model):
         check(branch)
 
 
+@given(entries, st.data())
+def test_the_form_of_a_branch_depends_on_what_is_in_it_and_not_on_the_way_there(
+    model, data
+):
+    def form(branch: Branch) -> object:
+        below = [(step, form(child)) for step, child in branch.children()]
+        return type(branch), set(branch.facts), below
+
+    branch = _filled(model)
+    gone = (
+        data.draw(st.lists(st.sampled_from(list(model)), unique=True)) if model else []
+    )
+    for dot in sorted(gone):
+        branch = branch.drop(model[dot][0], dot)
+    left = data.draw(st.permutations([dot for dot in model if dot not in gone]))
+
+    assert form(branch) == form(_filled({dot: model[dot] for dot in left}))
+
+
+@given(entries)
+def test_all_forms_answer_alike(model):
+    def check(path: tuple[bytes, ...], branch: Branch) -> None:
+        here = {d: x for d, (p, x) in model.items() if p == path}
+        steps = {p[len(path)] for p, _ in model.values() if p[: len(path)] == path != p}
+        assert dict(branch.facts) == here
+        assert [leaf.dot for leaf in branch.leaves] == list(here)
+        assert [step for step, _ in branch.children()] == sorted(steps)
+        assert len(branch) == len(steps)
+        assert branch.child(b"never there") is None
+        for step, child in branch.children():
+            assert branch.child(step) is child
+            check((*path, step), child)
+
+    check((), _filled(model))
+
+
 @given(entries, paths)
 def test_at_is_the_walk_down_child_by_child(model, path):
     root = _filled(model)
