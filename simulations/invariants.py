@@ -171,7 +171,7 @@ def digest_of(facts: FactSet, *, hash_key: bytes) -> int:
     """The digest of a fact set, made anew."""
     digest = Digest(hash_key=hash_key)
     actors = tuple(actor for actor, _ in facts.context.items())
-    digest.note(Joined(tuple(facts), (), actors, {}), facts.context)
+    digest.note(Joined(tuple(facts), (), actors, {}), facts)
     return digest.root
 
 

@@ -10,7 +10,8 @@
 
 from lashup.crdt.causal_context import CausalContext
 from lashup.crdt.dot import Actor, Dot
-from lashup.crdt.facts import Delta, Fact, FactSet, Joined
+from lashup.crdt.fact import Fact
+from lashup.crdt.facts import Delta, FactSet, Joined
 from lashup.crdt.field import Key, Name
 from lashup.crdt.map import MapField, MapView
 

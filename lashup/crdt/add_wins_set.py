@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lashup.crdt.branch import Branch
-from lashup.crdt.facts import Path
+from lashup.crdt.fact import Path
 from lashup.crdt.field import Name, Type, pack_step, step_kind, step_name
 from lashup.crdt.writer import Remove, Writer
 

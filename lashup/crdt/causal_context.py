@@ -1,8 +1,9 @@
 """Causal contexts: which dots a replica has ever seen, in compact form.
 
 Per actor the counters are kept as runs, first and last counter of each. A replica
-that has seen everything an actor did has the one run (1, n). What is beyond a gap,
-because a datagram is still on its way, makes further runs.
+that has seen everything an actor did has the one run (1, n); that is the rule, and is
+kept as the number n alone. What is beyond a gap, because a datagram is still on its
+way, makes further runs.
 
 Source: Almeida, Shoker, Baquero, "Delta State Replicated Data Types",
 arXiv:1603.01529, section 7.2 (version vector and dot cloud, here in one form).
@@ -19,6 +20,9 @@ from lashup.crdt.dot import Actor, Dot
 #: Sorted, disjoint, and never adjacent: equal sets have one representation.
 Runs: TypeAlias = tuple[tuple[int, int], ...]
 
+#: Runs as they are kept, in one form too: ((1, n),) takes 104 bytes more than n.
+_Kept: TypeAlias = "int | Runs"
+
 
 class CausalContext:
     """A set of dots. Changed only by whoever owns it.
@@ -30,13 +34,13 @@ class CausalContext:
     __slots__ = ("_runs",)
 
     def __init__(self, dots: Iterable[Dot] = ()) -> None:
-        self._runs: dict[Actor, Runs] = {}
+        self._runs: dict[Actor, _Kept] = {}
         for actor, counter in dots:
             self.add_run(actor, counter, counter)
 
     def __contains__(self, dot: Dot) -> bool:
-        runs = self._runs.get(dot[0])
-        return runs is not None and holds(runs, dot[1])
+        kept = self._runs.get(dot[0], 0)
+        return 0 < dot[1] <= kept if isinstance(kept, int) else holds(kept, dot[1])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CausalContext):
@@ -50,21 +54,23 @@ class CausalContext:
         return len(self._runs)
 
     def __repr__(self) -> str:
-        shown = {actor.hex(): runs for actor, runs in self._runs.items()}
+        shown = {actor.hex(): runs for actor, runs in self.items()}
         return f"CausalContext({shown})"
 
     def items(self) -> Iterator[tuple[Actor, Runs]]:
         """Every actor with its runs, in order of first sight."""
-        yield from self._runs.items()
+        for actor, kept in self._runs.items():
+            yield actor, _runs_of(kept)
 
     def runs(self, actor: Actor) -> Runs:
         """The counters of one actor that have been seen."""
-        return self._runs.get(actor, ())
+        kept = self._runs.get(actor)
+        return () if kept is None else _runs_of(kept)
 
     def last(self, actor: Actor) -> int:
         """The greatest counter of an actor that has been seen, 0 for none."""
-        runs = self._runs.get(actor)
-        return runs[-1][1] if runs else 0
+        kept = self._runs.get(actor, 0)
+        return kept if isinstance(kept, int) else kept[-1][1]
 
     def add_run(self, actor: Actor, first: int, last: int) -> None:
         """Put the counters from `first` to `last` in, both included."""
@@ -72,15 +78,19 @@ class CausalContext:
 
     def add_runs(self, actor: Actor, added: Runs) -> None:
         """Put some counters of one actor in; none of them is no error."""
-        runs = self._runs.get(actor)
-        if runs is None:
+        kept = self._runs.get(actor)
+        if kept is None:
             if added:
-                self._runs[actor] = added
-        elif len(added) == 1 and runs[-1][1] + 1 == added[0][0]:
-            # By far the most common: the next one.
-            self._runs[actor] = (*runs[:-1], (runs[-1][0], added[0][1]))
-        elif not includes(runs, added):
-            self._runs[actor] = union(runs, added)
+                self._runs[actor] = _kept(added)
+            return
+        if isinstance(kept, int) and len(added) == 1 and added[0][0] <= kept + 1:
+            # By far the most common: the next one, or one that was seen.
+            if added[0][1] > kept:
+                self._runs[actor] = added[0][1]
+            return
+        runs = _runs_of(kept)
+        if not includes(runs, added):
+            self._runs[actor] = _kept(union(runs, added))
 
     def forget(self, actor: Actor) -> None:
         """Know nothing of an actor any more; one that was unknown is no error.
@@ -91,7 +101,7 @@ class CausalContext:
 
     def update(self, other: CausalContext) -> None:
         """Put all dots of another context in."""
-        for actor, runs in other._runs.items():
+        for actor, runs in other.items():
             self.add_runs(actor, runs)
 
     def copy(self) -> CausalContext:
@@ -99,6 +109,14 @@ class CausalContext:
         twin = CausalContext()
         twin._runs = dict(self._runs)
         return twin
+
+
+def _kept(runs: Runs) -> _Kept:
+    return runs[0][1] if len(runs) == 1 and runs[0][0] == 1 else runs
+
+
+def _runs_of(kept: _Kept) -> Runs:
+    return ((1, kept),) if isinstance(kept, int) else kept
 
 
 def union(left: Runs, right: Runs) -> Runs:

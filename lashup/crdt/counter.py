@@ -31,7 +31,7 @@ from dataclasses import dataclass
 
 from lashup.crdt.branch import Branch
 from lashup.crdt.dot import Dot
-from lashup.crdt.facts import Path
+from lashup.crdt.fact import Path
 from lashup.crdt.writer import Remove, Writer
 from lashup.errors import MalformedDatagram, UsageError
 from lashup.wire.readers import (

@@ -11,14 +11,11 @@ It is a consistent cut: exactly the facts and the context of one moment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
+from lashup.crdt.branch import Leaf
 from lashup.crdt.causal_context import CausalContext, holds
-from lashup.crdt.dot import Actor, Dot
-
-if TYPE_CHECKING:
-    from lashup.crdt.facts import Fact
+from lashup.crdt.dot import Actor
+from lashup.crdt.fact import Fact
+from lashup.crdt.live import Live
 
 
 class Cut:
@@ -31,32 +28,28 @@ class Cut:
 
     __slots__ = (
         "_actors",
-        "_counters",
         "_end",
-        "_facts",
         "_first",
+        "_leaves",
         "_live",
         "_removed",
         "context",
     )
 
-    def __init__(
-        self, live: Mapping[Actor, Mapping[int, Fact]], context: CausalContext
-    ) -> None:
+    def __init__(self, live: Live, context: CausalContext) -> None:
         #: Of that moment; changed by nobody.
         self.context = context.copy()
         self._live = live
         #: Those whose facts are still to be taken.
         self._actors = self.context.items()
-        # All in two long lists: a container for each actor would make Python's garbage
+        # All in one long list: a container for each actor would make Python's garbage
         # collector go through the whole table, which takes seconds.
-        self._counters: list[int] = []
-        self._facts: list[Fact] = []
-        #: Where in them the facts of an actor begin and end, once they are taken.
+        self._leaves: list[Leaf] = []
+        #: Where in it the facts of an actor begin and end, once they are taken.
         self._first: dict[Actor, int] = {}
         self._end: dict[Actor, int] = {}
         #: What went before it was taken.
-        self._removed: dict[Actor, dict[int, Fact]] = {}
+        self._removed: dict[Actor, list[Leaf]] = {}
 
     def take(self, count: int) -> bool:
         """Copy the facts of some more actors: about `count`, or one actor's.
@@ -65,12 +58,10 @@ class Cut:
             Whether all is taken.
         """
         for actor, _ in self._actors:
-            self._first[actor] = len(self._facts)
-            for facts in (self._live.get(actor), self._removed.pop(actor, None)):
-                if facts:
-                    self._counters += facts
-                    self._facts += facts.values()
-            self._end[actor] = len(self._facts)
+            self._first[actor] = len(self._leaves)
+            self._leaves += self._live.leaves(actor)
+            self._leaves += self._removed.pop(actor, ())
+            self._end[actor] = len(self._leaves)
             count -= 1 + self._end[actor] - self._first[actor]
             if count <= 0:
                 return False
@@ -81,10 +72,10 @@ class Cut:
         while not self.take(len(self.context)):
             pass
 
-    def hand_over(self, dot: Dot, fact: Fact) -> None:
+    def hand_over(self, leaf: Leaf) -> None:
         """The table is about to remove a fact."""
-        if dot.actor not in self._first and dot in self.context:
-            self._removed.setdefault(dot.actor, {})[dot.counter] = fact
+        if leaf.actor not in self._first and leaf.dot in self.context:
+            self._removed.setdefault(leaf.actor, []).append(leaf)
 
     def live(self, actor: Actor) -> dict[int, Fact]:
         """The facts of one actor by counter: once all is taken.
@@ -92,6 +83,5 @@ class Cut:
         Changes nothing and looks at nothing that changes: another thread may ask.
         """
         runs = self.context.runs(actor)
-        taken = slice(self._first[actor], self._end[actor])
-        facts = zip(self._counters[taken], self._facts[taken], strict=True)
-        return {counter: fact for counter, fact in facts if holds(runs, counter)}
+        taken = self._leaves[self._first[actor] : self._end[actor]]
+        return {leaf.counter: leaf.fact for leaf in taken if holds(runs, leaf.counter)}

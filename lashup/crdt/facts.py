@@ -24,35 +24,17 @@ arXiv:1603.01529, section 7.3 (causal CRDTs).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
-from lashup.crdt.branch import EMPTY, Branch
-from lashup.crdt.causal_context import CausalContext, Runs, holds, includes
+from lashup.crdt.branch import EMPTY, Branch, Leaf
+from lashup.crdt.causal_context import CausalContext, Runs, includes
 from lashup.crdt.cut import Cut
 from lashup.crdt.dot import Actor, Dot
+from lashup.crdt.fact import Fact, PackedKey
 from lashup.crdt.key_index import KeyIndex
-
-#: A packed key, and packed steps of a path: bytes, so that equal means identical.
-PackedKey: TypeAlias = bytes
-Path: TypeAlias = tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """What a dot names: a payload at a place. Never changes, only goes.
-
-    Attributes:
-        key: The packed key that it belongs to.
-        path: Packed steps from the key's root down.
-        payload: Packed; what is in it is the business of the type above.
-    """
-
-    key: PackedKey
-    path: Path
-    payload: bytes
+from lashup.crdt.live import FactsOf, Live
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +68,11 @@ class Joined:
 class FactSet:
     """The facts and the context of one replica."""
 
-    __slots__ = ("_branches", "_count", "_cuts", "_keys", "_live", "context")
+    __slots__ = ("_branches", "_cuts", "_keys", "_live", "context")
 
     def __init__(self) -> None:
         self.context = CausalContext()
-        self._count = 0
-        self._live: dict[Actor, dict[int, Fact]] = {}
+        self._live = Live()
         self._branches: dict[PackedKey, Branch] = {}
         self._keys = KeyIndex()
         #: Those that are being taken.
@@ -99,27 +80,30 @@ class FactSet:
 
     def __len__(self) -> int:
         """How many facts are live."""
-        return self._count
+        return len(self._live)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FactSet):
             return NotImplemented
-        return self.context == other.context and self._live == other._live
+        return self.context == other.context and dict(iter(self)) == dict(iter(other))
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
     def __iter__(self) -> Iterator[tuple[Dot, Fact]]:
-        for actor, live in self._live.items():
-            for counter, fact in live.items():
-                yield Dot(actor, counter), fact
+        for leaf in self._live:
+            yield leaf.dot, leaf.fact
 
     def live(self, actor: Actor) -> Mapping[int, Fact]:
         """The live facts of one actor by counter, in order of arrival."""
-        return self._live.get(actor, {})
+        return FactsOf(self._live.of(actor))
+
+    def leaves(self, actor: Actor) -> Collection[Leaf]:
+        """The same, as the table has them."""
+        return self._live.leaves(actor)
 
     def is_alive_in(self, actor: Actor, runs: Runs) -> bool:
         """Whether an actor has a live fact in some runs."""
-        return bool(self._covered(actor, runs))
+        return bool(self._live.within(actor, runs))
 
     def branch(self, key: PackedKey) -> Branch:
         """The value of a key as it is now; it never changes, a join makes a new one."""
@@ -150,16 +134,17 @@ class FactSet:
 
     def join(self, delta: Delta) -> Joined:
         """Apply a delta. Twice is as good as once."""
-        gone = [
-            (dot, self._live[actor][dot.counter])
+        covered = (
+            (leaf.dot, leaf)
             for actor, runs in delta.context.items()
-            for dot in self._covered(actor, runs)
-            if dot not in delta.facts
-        ]
+            for leaf in self._live.within(actor, runs)
+        )
+        gone = [(dot, leaf) for dot, leaf in covered if dot not in delta.facts]
         added = [(d, f) for d, f in delta.facts.items() if d not in self.context]
-        before = {fact.key: self.branch(fact.key) for _, fact in (*gone, *added)}
-        for dot, _ in gone:
-            self._drop(dot)
+        before = {leaf.key: self.branch(leaf.key) for _, leaf in gone}
+        before |= {fact.key: self.branch(fact.key) for _, fact in added}
+        for dot, leaf in gone:
+            self._drop(dot, leaf)
         for dot, fact in added:
             self._put(dot, fact)
         actors = [
@@ -170,14 +155,15 @@ class FactSet:
         if actors:
             self.context.update(delta.context)
         actors += [dot.actor for dot, _ in gone]
-        return Joined(tuple(added), tuple(gone), tuple(dict.fromkeys(actors)), before)
+        removed = tuple((dot, leaf.fact) for dot, leaf in gone)
+        return Joined(tuple(added), removed, tuple(dict.fromkeys(actors)), before)
 
     def forget(self, actor: Actor) -> None:
         """Know nothing of an actor any more that has no live facts.
 
         It forgets that they were removed: whoever still has one brings it back.
         """
-        if actor not in self._live:
+        if not self._live.leaves(actor):
             self.context.forget(actor)
 
     def restore(
@@ -188,42 +174,21 @@ class FactSet:
             self._put(dot, fact)
         self.context.update(context)
 
-    def _covered(self, actor: Actor, runs: Runs) -> list[Dot]:
-        """Our live dots of an actor that some runs hold."""
-        live = self._live.get(actor)
-        if not live:
-            return []
-        if sum(last - first + 1 for first, last in runs) <= len(live):
-            counters: Iterable[int] = (
-                counter
-                for first, last in runs
-                for counter in range(first, last + 1)
-                if counter in live
-            )
-        else:
-            counters = (c for c in live if holds(runs, c))
-        return [Dot(actor, counter) for counter in counters]
-
     def _put(self, dot: Dot, fact: Fact) -> None:
-        self._count += 1
-        self._live.setdefault(dot.actor, {})[dot.counter] = fact
-        branch = self._branches.get(fact.key)
+        leaf = self._live.put(dot, fact)
+        branch = self._branches.get(leaf.key)
         if branch is None:
             branch = EMPTY
-            self._keys.add(fact.key)
-        self._branches[fact.key] = branch.put(fact.path, dot, fact.payload)
+            self._keys.add(leaf.key)
+        self._branches[leaf.key] = branch.put(leaf)
 
-    def _drop(self, dot: Dot) -> None:
-        live = self._live[dot.actor]
-        fact = live.pop(dot.counter)
-        self._count -= 1
+    def _drop(self, dot: Dot, leaf: Leaf) -> None:
         for cut in self._cuts:
-            cut.hand_over(dot, fact)
-        if not live:
-            del self._live[dot.actor]
-        branch = self._branches[fact.key].drop(fact.path, dot)
+            cut.hand_over(leaf)
+        self._live.remove(leaf)
+        branch = self._branches[leaf.key].drop(leaf.path, dot)
         if branch:
-            self._branches[fact.key] = branch
+            self._branches[leaf.key] = branch
         else:
-            del self._branches[fact.key]
-            self._keys.remove(fact.key)
+            del self._branches[leaf.key]
+            self._keys.remove(leaf.key)

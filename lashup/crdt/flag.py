@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lashup.crdt.branch import Branch
-from lashup.crdt.facts import Path
+from lashup.crdt.fact import Path
 from lashup.crdt.writer import Remove, Writer
 
 
@@ -65,4 +65,4 @@ class Raise:
 
 def is_raised(branch: Branch | None) -> bool:
     """Whether a flag has the fact that wins."""
-    return branch is not None and bool(branch.facts)
+    return branch is not None and bool(branch.leaves)

@@ -14,7 +14,7 @@ from lashup.crdt import add_wins_set, counter, flag, multi_value_register, regis
 from lashup.crdt.add_wins_set import SetField
 from lashup.crdt.branch import EMPTY, Branch
 from lashup.crdt.counter import CounterField
-from lashup.crdt.facts import Path
+from lashup.crdt.fact import Path
 from lashup.crdt.field import Name, Type, pack_step, step_kind, step_name
 from lashup.crdt.flag import DisableWinsField, EnableWinsField
 from lashup.crdt.multi_value_register import MultiValueField
@@ -130,7 +130,8 @@ class MapView:
 
     def map(self, name: Name) -> MapView:
         """A map in this map, an empty one when it is not there."""
-        return MapView(self._branch.child(pack_step(name, Type.MAP)) or EMPTY)
+        branch = self._branch.child(pack_step(name, Type.MAP))
+        return MapView(EMPTY if branch is None else branch)
 
     def registers(self) -> dict[Name, object]:
         """Every register with its value."""
@@ -216,7 +217,7 @@ class MapView:
 
     def _raised(self, kind: Type) -> frozenset[Name]:
         return frozenset(
-            step_name(step) for step, branch in self._fields(kind) if branch.facts
+            step_name(step) for step, branch in self._fields(kind) if branch.leaves
         )
 
     def _typed(self) -> tuple[object, ...]:

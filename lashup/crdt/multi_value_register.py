@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lashup.crdt.branch import Branch
-from lashup.crdt.facts import Path
+from lashup.crdt.fact import Path
 from lashup.crdt.writer import Remove, Writer
 from lashup.errors import MalformedDatagram, UsageError
 from lashup.wire.readers import fields_untrusted, pack, unpack_untrusted

@@ -32,7 +32,7 @@ def _step_reads_the_same(step: bytes, one: Branch, two: Branch) -> bool:
         case Type.COUNTER:
             return counter.total(one) == counter.total(two)
         case Type.ENABLE_WINS_FLAG | Type.DISABLE_WINS_FLAG:
-            return bool(one.facts) == bool(two.facts)
+            return bool(one.leaves) == bool(two.leaves)
         case Type.ELEMENT:
             return bool(one) == bool(two)
         case Type.MAP | Type.SET:

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lashup.crdt.branch import Branch
-from lashup.crdt.dot import Dot
-from lashup.crdt.facts import Path
+from lashup.crdt.branch import Branch, Leaf
+from lashup.crdt.fact import Path
 from lashup.crdt.writer import Remove, Writer
 from lashup.errors import MalformedDatagram, UsageError
 from lashup.wire.readers import (
@@ -71,14 +70,14 @@ def stamped(branch: Branch | None) -> tuple[int, object] | None:
     """The timestamp and value of a register, None when nothing is assigned."""
     if branch is None:
         return None
-    best: tuple[int, Dot, object] | None = None
-    for dot, payload in branch.facts:
+    best: tuple[int, Leaf, object] | None = None
+    for leaf in branch.leaves:
         try:
-            timestamp, value = read_payload_untrusted(payload)
+            timestamp, value = read_payload_untrusted(leaf.payload)
         except MalformedDatagram:
             continue  # A later version's, or a hostile one: not ours to read.
-        if best is None or (timestamp, dot) > best[:2]:
-            best = timestamp, dot, value
+        if best is None or (timestamp, leaf.dot) > (best[0], best[1].dot):
+            best = timestamp, leaf, value
     return None if best is None else (best[0], best[2])
 
 

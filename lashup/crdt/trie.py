@@ -7,12 +7,13 @@ update copies one node of 16 per level.
 The order of iteration depends on the keys alone, so that a simulated run is the same
 in every process (Python's own string hash is not).
 
-Source: Bagwell, "Ideal Hash Trees", 2001; the leaves here are small dicts, as a
-dict of 16 costs less than a node each.
+Source: Bagwell, "Ideal Hash Trees", 2001; the leaves here are sorted tuples of keys and
+values: 16 bytes for each entry, where a dict takes 50.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Generic, TypeAlias, TypeVar
 from zlib import crc32
@@ -21,29 +22,45 @@ ValueT = TypeVar("ValueT")
 
 _BITS = 4
 _WIDTH = 1 << _BITS
-#: A leaf that grows beyond this is split, unless the hash has no bits left.
-_LEAF_LIMIT = 24
+#: A leaf that grows beyond this is split, unless the hash has no bits left. So a leaf
+#: of a large map has 3 entries at least, in the mean, to bear its own 128 bytes.
+_LEAF_LIMIT = 48
 _DEEPEST = 32 // _BITS
 
 
-class _Single(Generic[ValueT]):
-    """A leaf with one entry: 48 bytes, where a dict takes 184.
+class _Leaf(Generic[ValueT]):
+    """Some entries, the keys sorted."""
 
-    Most maps have one field, and most leaves of large ones get their first entry alone.
-    """
+    __slots__ = ("keys", "values")
 
-    __slots__ = ("key", "value")
+    def __init__(self, keys: tuple[bytes, ...], values: tuple[ValueT, ...]) -> None:
+        self.keys = keys
+        self.values = values
 
-    def __init__(self, key: bytes, value: ValueT) -> None:
-        self.key = key
-        self.value = value
+    def set(self, key: bytes, value: ValueT) -> _Leaf[ValueT]:
+        keys, values = self.keys, self.values
+        place = bisect_left(keys, key)
+        if place < len(keys) and keys[place] == key:
+            return _Leaf(keys, (*values[:place], value, *values[place + 1 :]))
+        return _Leaf(
+            (*keys[:place], key, *keys[place:]),
+            (*values[:place], value, *values[place:]),
+        )
+
+    def without(self, key: bytes) -> _Leaf[ValueT] | None:
+        keys, values = self.keys, self.values
+        place = bisect_left(keys, key)
+        if place == len(keys) or keys[place] != key:
+            raise KeyError(key)
+        if len(keys) == 1:
+            return None
+        return _Leaf(
+            keys[:place] + keys[place + 1 :], values[:place] + values[place + 1 :]
+        )
 
 
-# A node is a leaf (dict, or single entry) or a branch (tuple of 16 nodes, None where
-# there is none).
-_Node: TypeAlias = (
-    "dict[bytes, ValueT] | _Single[ValueT] | tuple[_Node[ValueT] | None, ...]"
-)
+# A node is a leaf or a branch: a tuple of 16 nodes, None where there is none.
+_Node: TypeAlias = "_Leaf[ValueT] | tuple[_Node[ValueT] | None, ...]"
 
 
 class Trie(Generic[ValueT]):
@@ -51,9 +68,9 @@ class Trie(Generic[ValueT]):
 
     __slots__ = ("_count", "_root")
 
-    def __init__(self) -> None:
-        self._root: _Node[ValueT] | None = None
-        self._count = 0
+    def __init__(self, root: _Node[ValueT] | None = None, count: int = 0) -> None:
+        self._root = root
+        self._count = count
 
     def __len__(self) -> int:
         return self._count
@@ -61,15 +78,18 @@ class Trie(Generic[ValueT]):
     def get(self, key: bytes) -> ValueT | None:
         """The value under a key, None where there is none."""
         node = self._root
-        if type(node) is _Single:  # most maps there are: no hash for them
-            return node.value if node.key == key else None
-        path = crc32(key)
-        while type(node) is tuple:
-            node = node[path & (_WIDTH - 1)]
-            path >>= _BITS
-        if type(node) is _Single:
-            return node.value if node.key == key else None
-        return None if node is None else node.get(key)  # type: ignore[union-attr]
+        if isinstance(node, tuple):
+            path = crc32(key)
+            while isinstance(node, tuple):
+                node = node[path & (_WIDTH - 1)]
+                path >>= _BITS
+        if node is None:
+            return None
+        keys = node.keys
+        place = bisect_left(keys, key)
+        if place < len(keys) and keys[place] == key:
+            return node.values[place]
+        return None
 
     def items(self) -> Iterator[tuple[bytes, ValueT]]:
         """Every key with its value, sorted by key."""
@@ -79,7 +99,7 @@ class Trie(Generic[ValueT]):
     def set(self, key: bytes, value: ValueT) -> Trie[ValueT]:
         """This map with a key set."""
         root, grown = _set(self._root, key, value, crc32(key), 0)
-        return self._with(root, self._count + grown)
+        return Trie(root, self._count + grown)
 
     def without(self, key: bytes) -> Trie[ValueT]:
         """This map less one key, which must be there.
@@ -87,23 +107,15 @@ class Trie(Generic[ValueT]):
         Raises:
             KeyError: It is not.
         """
-        return self._with(_without(self._root, key, crc32(key)), self._count - 1)
-
-    def _with(self, root: _Node[ValueT] | None, count: int) -> Trie[ValueT]:
-        trie: Trie[ValueT] = Trie()
-        trie._root = root
-        trie._count = count
-        return trie
+        return Trie(_without(self._root, key, crc32(key)), self._count - 1)
 
 
 def _items(node: _Node[ValueT] | None) -> Iterator[tuple[bytes, ValueT]]:
     if isinstance(node, tuple):
         for child in node:
             yield from _items(child)
-    elif isinstance(node, _Single):
-        yield node.key, node.value
     elif node is not None:
-        yield from node.items()
+        yield from zip(node.keys, node.values, strict=True)
 
 
 def _key(item: tuple[bytes, object]) -> bytes:
@@ -114,32 +126,26 @@ def _set(
     node: _Node[ValueT] | None, key: bytes, value: ValueT, path: int, depth: int
 ) -> tuple[_Node[ValueT], int]:
     if node is None:
-        return _Single(key, value), 1
+        return _Leaf((key,), (value,)), 1
     if isinstance(node, tuple):
         slot = path & (_WIDTH - 1)
         child, grown = _set(node[slot], key, value, path >> _BITS, depth + 1)
         return (*node[:slot], child, *node[slot + 1 :]), grown
-    if isinstance(node, _Single):
-        if node.key == key:
-            return _Single(key, value), 0
-        return {node.key: node.value, key: value}, 1
-    leaf = {**node, key: value}
-    grown = len(leaf) - len(node)
-    if len(leaf) <= _LEAF_LIMIT or depth == _DEEPEST:
+    leaf = node.set(key, value)
+    grown = len(leaf.keys) - len(node.keys)
+    if len(leaf.keys) <= _LEAF_LIMIT or depth == _DEEPEST:
         return leaf, grown
     return _split(leaf, depth), grown
 
 
-def _split(leaf: dict[bytes, ValueT], depth: int) -> _Node[ValueT]:
-    slots: list[dict[bytes, ValueT] | None] = [None] * _WIDTH
-    for key, value in leaf.items():
-        slot = (crc32(key) >> (depth * _BITS)) & (_WIDTH - 1)
-        child = slots[slot]
-        if child is None:
-            slots[slot] = {key: value}
-        else:
-            child[key] = value
-    return tuple(slots)
+def _split(leaf: _Leaf[ValueT], depth: int) -> _Node[ValueT]:
+    slots: list[dict[bytes, ValueT]] = [{} for _ in range(_WIDTH)]
+    for key, value in zip(leaf.keys, leaf.values, strict=True):
+        slots[(crc32(key) >> (depth * _BITS)) & (_WIDTH - 1)][key] = value
+    return tuple(
+        _Leaf(tuple(entries), tuple(entries.values())) if entries else None
+        for entries in slots
+    )
 
 
 def _without(node: _Node[ValueT] | None, key: bytes, path: int) -> _Node[ValueT] | None:
@@ -150,16 +156,7 @@ def _without(node: _Node[ValueT] | None, key: bytes, path: int) -> _Node[ValueT]
         child = _without(node[slot], key, path >> _BITS)
         smaller = (*node[:slot], child, *node[slot + 1 :])
         return smaller if any(part is not None for part in smaller) else None
-    if isinstance(node, _Single):
-        if node.key != key:
-            raise KeyError(key)
-        return None
-    leaf = dict(node)
-    del leaf[key]
-    if len(leaf) == 1:
-        [(left, value)] = leaf.items()
-        return _Single(left, value)
-    return leaf
+    return node.without(key)
 
 
 def differing(one: Trie[ValueT], two: Trie[ValueT]) -> Iterator[bytes]:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from lashup.crdt.branch import EMPTY, Branch
+from lashup.crdt.branch import EMPTY, Branch, Leaf
 from lashup.crdt.causal_context import CausalContext
 from lashup.crdt.dot import Actor, Dot
-from lashup.crdt.facts import Delta, Fact, PackedKey, Path
+from lashup.crdt.fact import Fact, PackedKey, Path
+from lashup.crdt.facts import Delta
 
 
 class Operation(Protocol):
@@ -55,8 +56,8 @@ class Writer:
         dot = Dot(self.actor, self.counter)
         self.counter += 1
         self._context.add_run(dot.actor, dot.counter, dot.counter)
-        self._facts[dot] = Fact(self._key, path, payload)
-        self.branch = self.branch.put(path, dot, payload)
+        fact = self._facts[dot] = Fact(self._key, path, payload)
+        self.branch = self.branch.put(Leaf(dot, fact))
 
     def drop(self, path: Path) -> None:
         """Remove every fact at a place and below that the writer can see."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from lashup.crdt.branch import Leaf
 from lashup.crdt.causal_context import CausalContext, Runs, union, without
 from lashup.crdt.dot import ACTOR_SIZE, COUNTER_LIMIT, Actor, Dot
-from lashup.crdt.facts import Delta, Fact, Path
+from lashup.crdt.fact import Fact, Path
+from lashup.crdt.facts import Delta
 from lashup.crdt.field import (
     LONGEST_SHARED,
     shared,
@@ -76,7 +78,7 @@ def decode_delta_untrusted(data: bytes) -> Delta:
     return Delta(facts, context)
 
 
-def encode_fact(fact: Fact) -> bytes:
+def encode_fact(fact: Fact | Leaf) -> bytes:
     """A fact as it lies on disk, under its dot; also what its hash is taken of."""
     return pack([fact.key, fact.path, fact.payload])
 

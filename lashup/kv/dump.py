@@ -23,7 +23,8 @@ from typing import TypeVar
 from lashup.crdt.causal_context import CausalContext, Runs, without
 from lashup.crdt.cut import Cut
 from lashup.crdt.dot import Actor, Dot
-from lashup.crdt.facts import Delta, Fact
+from lashup.crdt.fact import Fact
+from lashup.crdt.facts import Delta
 from lashup.errors import MalformedDatagram
 from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
 from lashup.wire.readers import (

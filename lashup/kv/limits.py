@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lashup.crdt.facts import Delta, Fact
+from lashup.crdt.fact import Fact
+from lashup.crdt.facts import Delta
 from lashup.errors import LimitExceeded, Overloaded, UsageError
 from lashup.kv.delta_codec import DEEPEST_PATH, LARGEST_FACT
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from lashup.crdt.causal_context import CausalContext, within
 from lashup.crdt.dot import COUNTER_LIMIT, Actor, Dot
-from lashup.crdt.facts import Delta, Fact
+from lashup.crdt.fact import Fact
+from lashup.crdt.facts import Delta
 
 
 class Renaming:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from lashup.crdt.causal_context import CausalContext, Runs
 from lashup.crdt.dot import ACTOR_SIZE, Actor, Dot
-from lashup.crdt.facts import Delta, Fact
+from lashup.crdt.fact import Fact
+from lashup.crdt.facts import Delta
 from lashup.errors import MalformedDatagram
 from lashup.kv.delta_codec import (
     decode_dot_untrusted,

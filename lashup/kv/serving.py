@@ -18,7 +18,8 @@ from typing import TypeAlias
 
 from lashup.crdt.causal_context import CausalContext, Runs, holds, within
 from lashup.crdt.dot import COUNTER_LIMIT, Actor, Dot
-from lashup.crdt.facts import Delta, Fact, FactSet
+from lashup.crdt.fact import Fact
+from lashup.crdt.facts import Delta, FactSet
 
 #: Datagrams of one answer: what a receive buffer holds however small it was left.
 BURST = 16

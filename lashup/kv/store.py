@@ -27,10 +27,11 @@ import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from lashup.crdt.branch import Branch
+from lashup.crdt.branch import Branch, Leaf
 from lashup.crdt.causal_context import includes
 from lashup.crdt.dot import ACTOR_SIZE, Actor, Dot
-from lashup.crdt.facts import Delta, Fact, FactSet, Joined
+from lashup.crdt.fact import Fact
+from lashup.crdt.facts import Delta, FactSet, Joined
 from lashup.crdt.field import Key, Type, pack_key, step_kind
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW, HybridClock
 from lashup.crdt.register import read_payload_untrusted
@@ -148,7 +149,7 @@ class Store:
         facts = tuple(state.facts.items())
         self.facts.restore(facts, state.context)
         actors = tuple(actor for actor, _ in state.context.items())
-        self.digest.note(Joined(facts, (), actors, {}), state.context)
+        self.digest.note(Joined(facts, (), actors, {}), self.facts)
         skews = [self._observe(fact, wall=wall) for _, fact in facts]
         self.skew_at_load = max(skews, default=0.0)
 
@@ -224,7 +225,7 @@ class Store:
         if not ahead.writes:
             del self._ahead[write.key]
         joined = self.facts.join(write.delta)
-        self.digest.note(joined, self.facts.context)
+        self.digest.note(joined, self.facts)
         return joined.before
 
     def merge(self, delta: Delta, *, wall: float) -> Merged:
@@ -236,7 +237,7 @@ class Store:
         """
         again = self._mint_again() if self._has_another_life(delta) else Rows()
         joined = self.facts.join(delta)
-        self.digest.note(joined, self.facts.context)
+        self.digest.note(joined, self.facts)
         self._follow_ahead(joined)
         skews = [self._observe(fact, wall=wall) for _, fact in joined.added]
         rows = Rows(
@@ -291,12 +292,12 @@ class Store:
         for dot, fact in joined.removed:
             ahead = self._ahead.get(fact.key)
             place = None if ahead is None else ahead.branch.at(fact.path)
-            if ahead and place and any(there == dot for there, _ in place.facts):
+            if ahead and place and any(leaf.is_named(dot) for leaf in place.leaves):
                 ahead.branch = ahead.branch.drop(fact.path, dot)
         for dot, fact in joined.added:
             ahead = self._ahead.get(fact.key)
             if ahead:
-                ahead.branch = ahead.branch.put(fact.path, dot, fact.payload)
+                ahead.branch = ahead.branch.put(Leaf(dot, fact))
 
     def _mint_again(self) -> Rows:
         """Take another actor; writes on their way get its dots. Returns their rows."""
@@ -328,7 +329,7 @@ class Store:
                     ahead.branch = ahead.branch.drop(path, dot)
             for dot, fact in write.delta.facts.items():
                 if dot not in self.facts.context:
-                    ahead.branch = ahead.branch.put(fact.path, dot, fact.payload)
+                    ahead.branch = ahead.branch.put(Leaf(dot, fact))
 
     def _rows_of_write(self, delta: Delta) -> Rows:
         puts = [fact_put(dot, fact) for dot, fact in delta.facts.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from hashlib import blake2b
 
 from lashup.errors import MalformedDatagram
@@ -33,6 +33,8 @@ MOST_RANGES = 32
 ANSWER_BYTES = 1_200
 #: Bytes of a sum, and of a record's hash, as they travel.
 SUM_BYTES, HASH_BYTES = 3, 4
+#: Bytes of a record's hash as it is kept.
+_WHOLE_HASH = 8
 
 #: The lower levels' sums are made when asked for; these two are kept.
 _KEPT = FIRSTS[LEAF_LEVEL]
@@ -67,7 +69,7 @@ def shortened(value: int, salt: int, size: int) -> bytes:
 class Summary:
     """The sums of a table's record hashes, range by range, kept up to date.
 
-    A record that comes or goes changes three sums and one list of keys.
+    A record that comes or goes changes three sums and one list of records.
 
     Args:
         key_size: Bytes of every key.
@@ -77,17 +79,21 @@ class Summary:
     def __init__(self, *, key_size: int, hash_key: bytes) -> None:
         self.key_size = key_size
         self._hash_key = hash_key
-        self._hashes: dict[bytes, int] = {}
+        #: Bytes of a record: its key, then its hash.
+        self._size = key_size + _WHOLE_HASH
+        self._count = 0
         #: Of the root, and of all ranges above the leaves.
         self._sums = array("Q", bytes(8 * _KEPT))
-        #: The keys of 16 neighbouring leaves in one string: a list would be dearer.
+        #: The records of 16 neighbouring leaves in one string. A dict from key to hash
+        #: would take 88 bytes more for each.
         self._buckets: dict[int, bytes] = {}
 
     def __len__(self) -> int:
-        return len(self._hashes)
+        return self._count
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._hashes)
+        """All keys, in an order that does not depend on how they came."""
+        yield from self.records_in(ROOT)
 
     @property
     def root(self) -> int:
@@ -96,32 +102,40 @@ class Summary:
 
     def get(self, key: bytes) -> int | None:
         """The record hash under a key, None where there is none."""
-        return self._hashes.get(key)
+        records = self._buckets.get(self._place_of(key) >> _BUCKET_SHIFT, b"")
+        at = self._find(records, key)
+        return None if at < 0 else self._hash_at(records, at)
 
     def put(self, key: bytes, record_hash: int) -> None:
         """Set the record hash of a key, whether or not it was there."""
         place = self._place_of(key)
-        previous = self._hashes.get(key)
-        if previous is None:
-            previous = 0
-            bucket = place >> _BUCKET_SHIFT
-            self._buckets[bucket] = self._buckets.get(bucket, b"") + key
-        self._hashes[key] = record_hash
-        self._add(place, record_hash - previous)
+        bucket = place >> _BUCKET_SHIFT
+        records = self._buckets.get(bucket, b"")
+        at = self._find(records, key)
+        record = key + record_hash.to_bytes(_WHOLE_HASH, "big")
+        if at < 0:
+            self._count += 1
+            self._buckets[bucket] = records + record
+            self._add(place, record_hash)
+        else:
+            self._buckets[bucket] = records[:at] + record + records[at + self._size :]
+            self._add(place, record_hash - self._hash_at(records, at))
 
     def discard(self, key: bytes) -> None:
         """Take a key out; one that is not there is no error."""
-        previous = self._hashes.pop(key, None)
-        if previous is None:
-            return
         place = self._place_of(key)
         bucket = place >> _BUCKET_SHIFT
-        left = b"".join(k for k in self._keys_in_bucket(bucket) if k != key)
+        records = self._buckets.get(bucket, b"")
+        at = self._find(records, key)
+        if at < 0:
+            return
+        left = records[:at] + records[at + self._size :]
         if left:
             self._buckets[bucket] = left
         else:
             del self._buckets[bucket]
-        self._add(place, -previous)
+        self._count -= 1
+        self._add(place, -self._hash_at(records, at))
 
     def sum_of(self, position: int) -> int:
         """The sum of one range."""
@@ -136,27 +150,26 @@ class Summary:
             return list(self._sums[children.start : children.stop])
         sums = [0] * len(children)
         [bucket] = _buckets_of(position)
-        for key in self._keys_in_bucket(bucket):
-            sums[self._place_of(key) & (len(children) - 1)] += self._hashes[key]
+        for key, value in self._records_in_bucket(bucket):
+            sums[self._place_of(key) & (len(children) - 1)] += value
         return [total & MASK for total in sums]
 
     def count_in(self, position: int) -> int:
         """How many records a range has; of a leaf, its bucket's are counted."""
         if position == ROOT:
-            return len(self._hashes)
+            return self._count
         sizes = (len(self._buckets.get(b, b"")) for b in _buckets_of(position))
-        return sum(sizes) // self.key_size
+        return sum(sizes) // self._size
 
     def records_in(self, position: int) -> dict[bytes, int]:
         """The records of one range, by key."""
-        if position == ROOT:
-            return dict(self._hashes)
-        buckets = _buckets_of(position)
-        keys = [key for bucket in buckets for key in self._keys_in_bucket(bucket)]
-        if level_of(position) == LEAF_LEVEL:
-            places = places_of(position)
-            keys = [key for key in keys if self._place_of(key) in places]
-        return {key: self._hashes[key] for key in keys}
+        # Of a small table most buckets are empty.
+        buckets = sorted(self._buckets) if position == ROOT else _buckets_of(position)
+        records = (r for bucket in buckets for r in self._records_in_bucket(bucket))
+        if level_of(position) < LEAF_LEVEL:
+            return dict(records)
+        places = places_of(position)
+        return {k: value for k, value in records if self._place_of(k) in places}
 
     def answer_untrusted(self, ask: bytes, *, room: int = ANSWER_BYTES) -> bytes:
         """Answer one question of somebody's walk.
@@ -202,11 +215,21 @@ class Summary:
         sums = self.sums_of_children(position)
         return b"".join(shortened(total, salt, SUM_BYTES) for total in sums)
 
-    def _keys_in_bucket(self, bucket: int) -> Sequence[bytes]:
-        keys, size = self._buckets.get(bucket), self.key_size
-        if keys is None:
-            return ()
-        return [keys[at : at + size] for at in range(0, len(keys), size)]
+    def _records_in_bucket(self, bucket: int) -> Iterator[tuple[bytes, int]]:
+        records = self._buckets.get(bucket, b"")
+        for at in range(0, len(records), self._size):
+            yield records[at : at + self.key_size], self._hash_at(records, at)
+
+    def _find(self, records: bytes, key: bytes) -> int:
+        """Where in some records the one of a key begins, -1 where there is none."""
+        at = records.find(key)
+        while at > 0 and at % self._size:  # some bytes that look like it
+            at = records.find(key, at + 1)
+        return at
+
+    def _hash_at(self, records: bytes, at: int) -> int:
+        end = at + self._size
+        return int.from_bytes(records[end - _WHOLE_HASH : end], "big")
 
     def _place_of(self, key: bytes) -> int:
         digest = blake2b(key, digest_size=PLACE_BITS // 8, key=self._hash_key).digest()

@@ -81,7 +81,7 @@ def test_a_cut_takes_little_at_a_time_and_all_in_the_end():
         while not is_whole:
             is_whole = cut.take(50)
             takes += 1
-            taken = len(cut._facts)
+            taken = len(cut._leaves)
             assert taken - before <= 50
             before = taken
 

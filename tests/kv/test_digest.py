@@ -135,6 +135,23 @@ def test_a_state_that_came_with_a_flipped_bit_is_noticed_or_the_same(history, da
     assert (other.digest.root == store.digest.root) == (other.facts == store.facts)
 
 
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=12))
+def test_the_sum_of_an_actors_facts_follows_as_they_grow_and_shrink(steps):
+    store = _store()
+    actor = Actor(b"a" * 8)
+    live: list[Dot] = []
+    for counter, (comes, which) in enumerate(steps, start=1):
+        dot = Dot(actor, counter)
+        facts = {dot: Fact(b"k", (STEP,), b"%d" % counter)} if comes else {}
+        gone = [live.pop(which % len(live))] if live and which else []
+        live += facts
+        store.merge(Delta(facts, CausalContext([dot, *gone])), wall=WALL)
+
+        assert store.digest.root == digest_from_scratch(store)
+        # What one fact costs to hash again is not kept.
+        assert (actor in store.digest._live_sums) == (len(live) > 1)
+
+
 def test_a_fact_that_is_gone_is_not_a_fact_that_was_never_there():
     dot, fact = Dot(b"a" * 8, 1), Fact(b"k", (STEP,), b"")  # type: ignore[arg-type]
 
@@ -151,7 +168,7 @@ def test_digests_under_another_key_tell_nothing():
     roots = set()
     for hash_key in (b"one", b"two"):
         digest = Digest(hash_key=hash_key)
-        digest.note(joined, facts.context)
+        digest.note(joined, facts)
         roots.add(digest.root)
 
     assert len(roots) == 2

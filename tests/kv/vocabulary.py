@@ -324,7 +324,7 @@ def digest_from_scratch(store: Store) -> int:
     fresh = Digest(hash_key=HASH_KEY)
     scratch = Store(hash_key=HASH_KEY, rng=random.Random(0))
     joined = scratch.facts.join(store.facts.as_delta())
-    fresh.note(joined, scratch.facts.context)
+    fresh.note(joined, scratch.facts)
     return fresh.root
 
 

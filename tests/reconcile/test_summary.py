@@ -81,6 +81,23 @@ def test_an_empty_table_has_the_root_zero_again():
     assert not summary._buckets
 
 
+def test_bytes_that_look_like_a_key_are_none():
+    summary = Summary(key_size=1, hash_key=HASH_KEY)
+    buckets: dict[int, list[bytes]] = {}
+    for key in (bytes([n]) for n in range(1, 256)):
+        buckets.setdefault(summary._place_of(key) >> 4, []).append(key)
+    one, two = next(keys for keys in buckets.values() if len(keys) == 2)
+    misleading = int.from_bytes(two * 8, "big")
+
+    summary.put(one, misleading)
+    assert summary.get(two) is None
+    summary.discard(two)
+    summary.put(two, 7)
+
+    assert summary.records_in(ROOT) == {one: misleading, two: 7}
+    assert (summary.get(one), summary.get(two)) == (misleading, 7)
+
+
 parts = st.lists(st.sampled_from([b"", b"a", b"aa", b"b"]), max_size=4)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lashup.crdt.facts import Delta, Fact
+from lashup.crdt.fact import Fact
+from lashup.crdt.facts import Delta
 from lashup.kv.delta_codec import encode_dot, encode_fact
 from lashup.kv.rows import FACT_TABLE
 from lashup.machine import Persist
@@ -81,8 +82,9 @@ def test_a_disk_that_goes_back_in_time_may_bring_back_what_it_removed():
 def test_equal_digests_with_other_facts_are_noticed():
     cluster, _, _ = written()
     facts = cluster.hosts[2].running.kv.store.facts
-    ((dot, fact),) = facts
-    facts._drop(dot)
+    (leaf,) = facts._live
+    dot, fact = leaf.dot, leaf.fact
+    facts._drop(dot, leaf)
     facts._put(dot, Fact(fact.key, fact.path, b"other"))
 
     cluster.invariants.check()
