@@ -54,6 +54,15 @@ class PassReport:
         )
 
     @property
+    def has_links(self) -> bool:
+        """Whether every link that should be there is: nobody's is in the way."""
+        wanted = {row for row in self.look.desired.rows if isinstance(row, Link)}
+        barred = {way.name for way in self.look.in_the_way}
+        if self.fault or any(link.name in barred for link in wanted):
+            return False
+        return wanted <= self.standing
+
+    @property
     def standing(self) -> AbstractSet[Row]:
         """The rows of ours that are there now, as far as is known."""
         if self.fault:

@@ -209,7 +209,6 @@ class Reconciler:
                 self._watch.follow(look.links)
             if look.ops:
                 applied = await self._in_thread(partial(self._kernel.carry_out, look))
-            self.programmed = inputs.allocation
         except NavstarError as error:
             fault = str(error)
         except OSError as error:
@@ -219,6 +218,8 @@ class Reconciler:
         now = trio.current_time()
         took = now - started_at
         report = PassReport(cause, look, applied, took, now, fault, retry_at)
+        if report.has_links:
+            self.programmed = inputs.allocation
         self._contest.ended(frozenset() if fault else report.standing)
         self._note(report)
 

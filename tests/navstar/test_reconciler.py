@@ -73,6 +73,23 @@ async def test_numbers_may_change_as_often_as_they_like_without_a_struggle(
         assert world.agents() == 3
 
 
+async def test_nothing_is_said_of_new_numbers_while_a_stranger_has_their_place(
+    world, clock
+) -> None:
+    allocation = Allocation(overlays=(with_vtep(vni=1030),))
+    world.host.in_the_way = (LinkInTheWay("vtep1024", "a stranger", by="flannel.1"),)
+    world.go_by(allocation=allocation)
+    world.reconciler.trigger(Cause.ALLOCATION)
+    passes = len(world.reports)
+    await world.until(lambda: len(world.reports) > passes)
+
+    assert world.reports[-1].look.in_the_way
+    assert world.reconciler.programmed is not allocation
+
+    world.host.in_the_way = ()
+    await world.until(lambda: world.reconciler.programmed is allocation)
+
+
 async def test_as_long_as_nothing_is_known_nothing_is_done(clock) -> None:
     unknowing = World()
     unknowing.inputs = None
