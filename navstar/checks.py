@@ -30,6 +30,8 @@ MAX_MTU = 65_535
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
 #: net/core/dev.c, dev_valid_name: no slash, no colon, no space.
 _DEVICE = re.compile(r"[^\s/:\0]{1,15}")
+#: Links beside a VTEP: those it had before, and that of the other underlay family.
+_OWN_LINK = re.compile(r"[uvw]\d+-\d+")
 
 _Found: TypeAlias = Iterator[Problem]
 
@@ -103,6 +105,10 @@ def _vtep(vtep: Vtep) -> _Found:
         yield Problem("vtep.name", f"{vtep.name!r} cannot be the name of a device")
     if vtep.name in {".", ".."}:
         yield Problem("vtep.name", f"{vtep.name!r} cannot be the name of a device")
+    if _OWN_LINK.fullmatch(vtep.name):
+        yield Problem(
+            "vtep.name", f"{vtep.name!r} is what navstar calls links of its own"
+        )
     if not 1 <= vtep.vni < 2**24:
         yield Problem("vtep.vni", f"{vtep.vni} is not in 1 to {2**24 - 1}")
     if not 1 <= vtep.port <= 65_535:

@@ -65,6 +65,8 @@ def test_an_agent_without_a_block_may_still_have_a_vtep() -> None:
         (with_vtep(name="sixteen-chars-xx"), "vtep.name: 'sixteen-chars-xx' cannot"),
         (with_vtep(name="ü" * 8), "vtep.name: 'üüüüüüüü' cannot"),
         (with_vtep(name=".."), "vtep.name: '..' cannot"),
+        (with_vtep(name="v1024-64000"), "vtep.name: 'v1024-64000' is what"),
+        (with_vtep(name="w7-1"), "vtep.name: 'w7-1' is what"),
         (with_vtep(vni=0), "vtep.vni: 0 is not in 1 to 16777215"),
         (with_vtep(vni=2**24), "vtep.vni: 16777216 is not in"),
         (with_vtep(port=0), "vtep.port: 0 is not in 1 to 65535"),
