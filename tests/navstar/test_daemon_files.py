@@ -132,7 +132,9 @@ def test_seeds_that_are_named_after_the_start_are_found_without_a_reload(
 ) -> None:
     first, second = agents
     named = second.config.read_text()
-    second.config.write_text(re.sub(r"seeds = .*\n", "seeds = []\n", named))
+    for agent in agents:  # else the first would find the second by its own seeds
+        unnamed = re.sub(r"seeds = .*\n", "seeds = []\n", agent.config.read_text())
+        agent.config.write_text(unnamed)
     first.start()
     second.start()
     assert len(second.ask("members")["members"]) == 1
