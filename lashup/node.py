@@ -7,9 +7,8 @@ its channel. What the machines want sent is collected per destination, so that
 messages which leave together share a datagram, and sealed. A message too long for
 a datagram goes in fragments, which are frames of their own channel.
 
-The store's digest rides on membership's pings and acks; a local write is put on
-disk (`Persist`), and when the driver says that it is there (`persisted`) it becomes
-visible and is announced by multicast.
+The store's digest rides on membership's pings and acks. How a write comes to the disk
+and to the others is in `table_side`.
 
 No machine knows another. This file decides nothing that one of them could decide.
 """
@@ -26,22 +25,11 @@ from lashup.crdt.facts import Delta
 from lashup.crdt.field import Key
 from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
-from lashup.effects import Effect, Visible
+from lashup.effects import Effect
 from lashup.errors import MalformedDatagram, UsageError
 from lashup.identity import Identity
 from lashup.inbox import Inbox
-from lashup.kv import messages as kv_messages
-from lashup.kv.confirmation import Wait, check_wait
-from lashup.kv.effects import (
-    Announce,
-    ClockSkewed,
-    Confirmed,
-    KvEffect,
-    Notify,
-    Outdated,
-    Save,
-    StoreLarge,
-)
+from lashup.kv.confirmation import Wait
 from lashup.kv.replica import Replica
 from lashup.kv.rider import rider_untrusted
 from lashup.kv.rows import META_TABLE
@@ -53,9 +41,9 @@ from lashup.multicast import Branch, Delivered, Multicast
 from lashup.outbox import Outbox
 from lashup.rotation import Keep, Order, Rotation, RotationEffect
 from lashup.savings import KEYRING_ROW, MEMBER_TABLE, Savings
-from lashup.traffic import Traffic, flat
+from lashup.table_side import TableSide
+from lashup.traffic import flat
 from lashup.view import View
-from lashup.waits import Waits
 from lashup.wire.envelope import Seal
 from lashup.wire.kept_keyring import ring_untrusted
 
@@ -91,7 +79,6 @@ class Node:
         wall: float,
     ) -> None:
         self.malformed = 0
-        self._kv_traffic = Traffic(kv_messages.KIND_NAMES)
         self.keyring = ring_untrusted(
             config.keys,
             label=config.cluster,
@@ -128,12 +115,17 @@ class Node:
             wall_offset=wall - now,
         )
         self._view = View(self.membership)
-        self.waits = Waits(self.kv.confirmations, self._view)
         self.multicast = Multicast(
             identity.id, epoch=identity.epoch, config=config.multicast
         )
-        self.kv.confirmations.peers = self._view.peers
-        self._update = 0
+        self._table = TableSide(
+            self.kv,
+            outbox=self._outbox,
+            savings=self._savings,
+            multicast=self.multicast,
+            view=self._view,
+        )
+        self.waits = self._table.waits
 
     @property
     def id(self) -> NodeId:
@@ -168,8 +160,7 @@ class Node:
         effects: list[Effect] = []
         self._inbox.tick(now=now)
         self._take(Channel.MEMBERSHIP, self.membership.tick(now=now), effects, now=now)
-        looked = self.kv.tick(now=now, wall=self._wall(now))
-        self._take_kv(looked, effects, now=now)
+        self._table.tick(effects, now=now, wall=self._wall(now))
         self._take_rotation(self.rotation.tick(now=now), effects)
         tests = self.paths.tick(self._outbox.take_long(), view=self._view, now=now)
         effects += self._outbox.seal_each_alone(Channel.PATH, tests)
@@ -257,13 +248,10 @@ class Node:
             ConcurrentUpdate: Something else has been written. Nothing has changed.
             UsageError: It cannot be stored, or not now. Nothing has changed.
         """
-        if wait is not None:
-            check_wait(wait)
-        save = self.kv.update(key, operations, wall=self._wall(now), expect=expect)
-        self._update += 1
-        if wait is not None:
-            self.waits.begin(self._update, wait)
-        return self._update, [self._savings.write(save, self._update)]
+        number, effect = self._table.update(
+            key, operations, wall=self._wall(now), expect=expect, wait=wait
+        )
+        return number, [effect]
 
     def load(self, delta: Delta, *, now: float) -> tuple[int, list[Effect]]:
         """Join a part of a dump. Others get it by reconciliation.
@@ -271,35 +259,14 @@ class Node:
         Returns:
             A number, which `Visible` names once it is on disk, and the effects.
         """
-        self._update += 1
-        effects: list[Effect] = []
-        outcome = self.kv.merge(delta, wall=self._wall(now))
-        saves = [effect for effect in outcome if isinstance(effect, Save)]
-        effects += [self._savings.write(save, self._update) for save in saves]
-        rest = [effect for effect in outcome if not isinstance(effect, Save)]
-        self._take_kv(rest, effects, now=now)
-        if not saves:
-            effects.append(Visible(self._update))
-        return self._update, effects
+        return self._table.load(delta, now=now, wall=self._wall(now))
 
     def persisted(self, ticket: int, *, now: float) -> list[Effect]:
         """The rows of a `Persist` effect are on disk."""
         effects: list[Effect] = []
         if (token := self._savings.take_keyring(ticket)) is not None:
             self._take_rotation(self.rotation.kept(token, now=now), effects)
-        if (saving := self._savings.take(ticket)) is None:
-            return effects
-        if saving.write is not None:
-            outcome = self.kv.committed(saving.write)
-            if isinstance(outcome, Save):  # The same write, under another actor.
-                return [self._savings.write(outcome, saving.update)]
-            self._take_kv(outcome, effects, now=now)
-            if saving.update in self.waits:
-                asks = self.kv.confirmations.begin(
-                    saving.update, saving.write.delta, now=now
-                )
-                self._take_kv(asks, effects, now=now)
-        effects.append(Visible(saving.update))
+        self._table.persisted(ticket, effects, now=now)
         return self._seal_all(effects)
 
     def send_multicast(self, topic: str, payload: bytes, *, now: float) -> list[Effect]:
@@ -327,7 +294,7 @@ class Node:
         groups: dict[str, Mapping[str, int | float]] = {
             "membership": self.membership.statistics(),
             "multicast": self.multicast.statistics(),
-            "kv": {**self.kv.statistics(), **self._kv_traffic.statistics()},
+            "kv": self._table.statistics(),
             "seal": self._seal.statistics(),
             "fragments": self._inbox.statistics(),
             "paths": self.paths.statistics(),
@@ -351,16 +318,9 @@ class Node:
                     outcome = self.membership.receive(payload, sender, now=now)
                     self._take(Channel.MEMBERSHIP, outcome, effects, now=now)
                 case Channel.KV:
-                    kind = kv_messages.kind_of(payload)
-                    self._kv_traffic.received(kind, len(payload))
-                    kv_outcome = self.kv.receive_untrusted(
-                        payload,
-                        sender,
-                        now=now,
-                        wall=self._wall(now),
-                        burst=self._view.burst_for(sender),
+                    self._table.receive_untrusted(
+                        payload, sender, effects, now=now, wall=self._wall(now)
                     )
-                    self._take_kv(kv_outcome, effects, now=now)
                 case Channel.MULTICAST:
                     heard = self.multicast.receive(payload, view=self._view, now=now)
                     self._take(Channel.MULTICAST, heard, effects, now=now)
@@ -398,9 +358,9 @@ class Node:
                 case Remember(records):
                     effects.append(self._savings.members(records))
                 case Delivered(topic, _, payload) if topic == TABLE_TOPIC:
-                    wall = self._wall(now)
-                    heard = self.kv.hear_announced_untrusted(payload, wall=wall)
-                    self._take_kv(heard, effects, now=now)
+                    self._table.hear_announced_untrusted(
+                        payload, effects, now=now, wall=self._wall(now)
+                    )
                 case _:
                     effects.append(effect)
 
@@ -411,25 +371,6 @@ class Node:
         effects: list[Effect] = []
         self._take(Channel.MEMBERSHIP, outcome, effects, now=now)
         return self._seal_all(effects)
-
-    def _take_kv(
-        self, outcome: Iterable[KvEffect], effects: list[Effect], *, now: float
-    ) -> None:
-        """Pass on what the table wants."""
-        for effect in outcome:
-            match effect:
-                case Send(to, payload):
-                    self._kv_traffic.sent(kv_messages.kind_of(payload), len(payload))
-                    self._outbox.put(to, Channel.KV, payload)
-                case Announce(payload):
-                    sends = self.multicast.send(
-                        TABLE_TOPIC, payload, view=self._view, now=now
-                    )
-                    self._take(Channel.MULTICAST, sends, effects, now=now)
-                case Save():
-                    effects.append(self._savings.rows(effect))
-                case Notify() | ClockSkewed() | StoreLarge() | Confirmed() | Outdated():
-                    effects.append(effect)
 
     def _take_rotation(
         self, outcome: Iterable[RotationEffect], effects: list[Effect]
