@@ -21,8 +21,9 @@ from lashup.crdt.facts import Delta, FactSet
 from lashup.crdt.field import unpack_key_untrusted
 from lashup.crdt.map import MapView
 from lashup.errors import LashupError, MalformedDatagram, StorageError, UsageError
+from lashup.kv.absence import Absence
 from lashup.kv.dump import Dump, decode_dump_untrusted, encode_dump
-from lashup.kv.retirement import Retirement
+from lashup.kv.retirement import DEFAULT_AFTER
 from lashup.kv.rows import META_TABLE, state_untrusted
 from lashup.kv.store import Store
 from lashup.machine import Persist
@@ -92,9 +93,9 @@ def _load(directory: Path, file: Path, *, outdated: bool) -> None:
         store = Store(hash_key=b"", rng=random.SystemRandom())
         tables = storage.load()
         store.load(tables, wall=time.time())
-        retirement = Retirement(store.facts)
-        retirement.load(tables[META_TABLE], wall=time.time())
-        if not outdated and retirement.is_behind(dump.made):
+        absence = Absence(after=DEFAULT_AFTER)
+        absence.load(tables[META_TABLE], store.facts.context, wall=time.time())
+        if not outdated and absence.is_behind(dump.made):
             raise UsageError(
                 f"{file}: older than removals are remembered in {directory}; what was "
                 "removed since may come back with it. Load it with --outdated if that "

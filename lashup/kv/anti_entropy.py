@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from lashup.crdt.dot import Actor
 from lashup.crdt.facts import FactSet
+from lashup.kv.absence import Absence
 from lashup.kv.exchange import Exchange, Pending
 from lashup.kv.messages import (
     Answer,
@@ -72,7 +73,8 @@ class AntiEntropy:
         facts: Ours; this class reads it and never changes it.
         summary: Of the same facts.
         part_size: Bytes of payload of one datagram of an answer.
-        retirement: Knows from whom nothing is to be taken, and what is outdated.
+        absence: Knows from whom nothing is to be taken, and what is outdated.
+        retirement: Knows what is forgotten.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class AntiEntropy:
         summary: Summary,
         *,
         part_size: int,
+        absence: Absence,
         retirement: Retirement,
     ) -> None:
         self.exchanges = 0
@@ -94,6 +97,7 @@ class AntiEntropy:
         self._facts = facts
         self._summary = summary
         self._part_size = part_size
+        self._absence = absence
         self._retirement = retirement
         #: Actors that are to be dropped; see `take_outdated`.
         self._outdated: list[Actor] = []
@@ -113,8 +117,8 @@ class AntiEntropy:
 
     def hear_rider(self, rider: Rider, peer: Address, *, now: float) -> None:
         """A peer's digest came in; `tick` does the rest."""
-        self._retirement.hear(rider)
-        if self._retirement.shuns(rider, now=now):
+        self._absence.hear(rider)
+        if self._absence.shuns(rider, now=now):
             return
         ours, theirs, until = self._fruitless
         if (ours, theirs) == (self._summary.root, rider.root) and now < until:
@@ -189,7 +193,7 @@ class AntiEntropy:
         if exchange is None or exchange.peer != peer:
             return []
         told = [actor for actor, _ in part.delta.context.items()]
-        self._retirement.took(told, exchange.rider)
+        self._absence.took(told, exchange.rider)
         has_progressed = exchange.take_away(part)
         request = exchange.requests.get(part.number)
         if request is not None:
@@ -217,7 +221,7 @@ class AntiEntropy:
             self._agreed(suspect.rider)
             return
         self.exchanges += 1
-        is_outdated = self._retirement.is_outdated_for(suspect.rider)
+        is_outdated = self._absence.is_outdated_for(suspect.rider)
         walk = Walk(
             self._summary,
             number=self.exchanges,
@@ -231,14 +235,14 @@ class AntiEntropy:
 
     def _agreed(self, rider: Rider) -> None:
         """Our store holds all that a peer's did. An empty one says nothing."""
-        self._retirement.agree(rider)
+        self._absence.agree(rider)
         if rider.root != 0:
             self.is_synchronised = True
             self.is_informed |= rider.is_informed
 
     def _is_worth_asking(self, rider: Rider) -> bool:
         """Whether a table that is not equal can tell us anything."""
-        return rider.root != 0 or self._retirement.is_outdated_for(rider)
+        return rider.root != 0 or self._absence.is_outdated_for(rider)
 
     def _repeat(
         self, exchange: Exchange, number: int, request: Pending, *, now: float
@@ -272,7 +276,7 @@ class AntiEntropy:
     def _end(self, exchange: Exchange, *, now: float) -> None:
         self._exchange = None
         if exchange.is_outdated:
-            self._outdated += self._retirement.returned(exchange.walk.lacking)
+            self._outdated += self._absence.returned(exchange.walk.lacking)
         self._agreed(exchange.rider)
         if self._retirement.refused != exchange.refused:
             until = now + _FRUITLESS

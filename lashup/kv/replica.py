@@ -21,6 +21,7 @@ from lashup.crdt.map import MapView
 from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
 from lashup.kv import messages
+from lashup.kv.absence import Absence
 from lashup.kv.anti_entropy import AntiEntropy
 from lashup.kv.confirmation import Confirmations, Have, HaveYou
 from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
@@ -75,9 +76,14 @@ class Replica:
             hash_key=hash_key, rng=rng, limits=self._limits, max_skew=max_skew
         )
         summary = self.store.digest.summary
-        self.retirement = Retirement(self.store.facts, after=retire_after)
+        self.absence = Absence(after=retire_after)
+        self.retirement = Retirement(self.store.facts, self.absence, after=retire_after)
         self.anti_entropy = AntiEntropy(
-            self.store.facts, summary, part_size=part_size, retirement=self.retirement
+            self.store.facts,
+            summary,
+            part_size=part_size,
+            absence=self.absence,
+            retirement=self.retirement,
         )
         self.confirmations = Confirmations(self.store.facts, encode=messages.encode)
         self._subscriptions: dict[int, Subscription] = {}
@@ -97,8 +103,8 @@ class Replica:
         """What to put on probes and acks."""
         exchange = self.anti_entropy
         is_informed = exchange.had_table or exchange.is_informed
-        days = self.retirement
-        return Rider(self.root, is_informed, days.horizon, days.away_since)
+        horizon, away_since = self.absence.horizon, self.absence.away_since
+        return Rider(self.root, is_informed, horizon, away_since)
 
     def load(self, tables: Mapping[str, Mapping[bytes, bytes]], *, wall: float) -> None:
         """Take over what an earlier life left on disk. Only for an empty store.
@@ -107,7 +113,9 @@ class Replica:
             MalformedDatagram: The rows are not what this version writes.
         """
         self.store.load(tables, wall=wall)
-        self.retirement.load(tables.get(META_TABLE, {}), wall=wall)
+        rows = tables.get(META_TABLE, {})
+        self.absence.load(rows, self.store.facts.context, wall=wall)
+        self.retirement.load(rows)
         self.anti_entropy.had_table = self.root != 0
         self._skew = self.store.skew_at_load
         self._skews += self._skew > 0

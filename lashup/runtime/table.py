@@ -175,7 +175,7 @@ class Table:
                 f"dump: of the cluster {found.cluster!r}, "
                 f"this node is of {self._node.cluster!r}"
             )
-        if not outdated and self._node.kv.retirement.is_behind(found.made):
+        if not outdated and self._node.kv.absence.is_behind(found.made):
             raise UsageError(
                 "dump: older than removals are remembered here; what was removed since "
                 "it was made may come back with it. Load it with outdated=True if that "

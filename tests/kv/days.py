@@ -6,7 +6,7 @@ import random
 
 from lashup.crdt import Dot, MapField
 from lashup.crdt.writer import Operation
-from lashup.kv.retirement import DAY
+from lashup.kv.absence import DAY
 from tests.kv.vocabulary import WALL, Network, Peer, are_equal
 from tests.vocabulary import KEY
 

@@ -6,9 +6,9 @@ import pytest
 
 from lashup.crdt import MapField
 from lashup.errors import UsageError
+from lashup.kv.absence import DAY
 from lashup.kv.delta_codec import encode_delta
 from lashup.kv.pattern import ANY
-from lashup.kv.retirement import DAY
 from tests.kv.vocabulary import WALL, Peer, failure
 from tests.vocabulary import Site
 

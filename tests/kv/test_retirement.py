@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from lashup.crdt import Actor, CausalContext, Delta, Dot
 from lashup.errors import MalformedDatagram
-from lashup.kv.retirement import DAY
+from lashup.kv.absence import DAY
 from lashup.kv.rider import Rider
 from lashup.kv.rows import state_untrusted
 from tests.kv.days import AFTER, ROOT, Days
@@ -285,10 +285,10 @@ def test_a_horizon_of_a_clock_that_is_ahead_is_not_followed():
     peer.tick(now=0.0, wall=WALL)
 
     peer.replica.hear_rider(Rider(1, True, 60_000, 0), ("10.0.0.9", 1), now=0.0)
-    assert peer.replica.retirement._heard == 0
+    assert peer.replica.absence._heard == 0
 
     peer.replica.hear_rider(Rider(1, True, 19_000, 0), ("10.0.0.9", 1), now=0.0)
-    assert peer.replica.retirement._heard == 19_000
+    assert peer.replica.absence._heard == 19_000
     # It has nothing of what those behind the horizon have.
     assert peer.replica.rider.horizon == 0
 

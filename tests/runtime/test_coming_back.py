@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lashup import NodeConfig, Outdated, RunningNode, UsageError, open_node, register
-from lashup.kv.retirement import DAY
+from lashup.kv.absence import DAY
 from lashup.kv.rows import META_TABLE
 from lashup.machine import Persist
 from lashup.runtime.sqlite_storage import SqliteStorage
