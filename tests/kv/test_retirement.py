@@ -95,6 +95,71 @@ def test_what_was_removed_long_ago_does_not_come_back_with_a_disk_that_was_away(
     assert days.peers[2].replica.rider.horizon < days.wall // DAY
 
 
+def test_what_a_disk_that_was_away_had_removed_itself_is_told_before_it_is_forgotten():
+    days = Days(3)
+    days.write(0, ROOT.register("gone").assign(1))
+    days.pass_days(1)
+    days.write(2, ROOT.remove())
+    for _ in range(2):
+        _restart(days, 2)  # It notes the day.
+    days.switch_off(2)
+    _restart(days, 0)
+    days.write(0, ROOT.register("short").assign(1))
+    days.write(0, ROOT.register("short").remove())
+    days.pass_days(AFTER + 10)
+    # Nobody is current before a day has passed.
+    days.switch_off(0)
+    days.switch_off(1)
+    days.day += 5
+    for number in range(3):
+        days.switch_on(number)
+
+    days.pass_days(2)
+
+    assert [days.value(n) for n in range(3)] == [{}] * 3
+
+
+def test_who_was_off_when_a_day_began_forgets_as_soon_as_it_is_back():
+    days = Days(3)
+    days.write(0, ROOT.register("r").assign(1))
+    days.write(0, ROOT.remove())
+    _restart(days, 0)
+    days.write(0, ROOT.register("kept").assign(1))
+    days.meet(in_full=True)
+    days.pass_days(AFTER - 1)
+    days.switch_off(2)
+    days.pass_days(1)
+    assert days.actors(0) == 1
+
+    days.switch_on(2)
+    assert days.actors(2) == 2
+    days.meet(in_full=True)
+
+    assert days.actors(2) == 1
+
+
+def test_to_drop_an_actor_is_not_to_have_forgotten_a_removal():
+    days = Days(3)
+    days.write(0, ROOT.register("r").assign(1))
+    days.write(0, ROOT.remove())
+    _restart(days, 0)
+    days.write(0, ROOT.register("kept").assign(1))
+    days.meet(in_full=True)
+    days.switch_off(2)
+    away = days.peers[2]
+    # It was killed before it had noted the day.
+    for name in [name for name in away.disk["meta"] if name.startswith(b"idle")]:
+        del away.disk["meta"][name]
+    days.pass_days(AFTER + 10)
+
+    days.switch_on(2)
+    assert away.replica.statistics()["actors_idle"] == 1
+    days.meet(in_full=True)
+
+    assert away.replica.statistics()["actors_idle"] == 0
+    assert 0 < away.replica.rider.horizon < days.wall // DAY
+
+
 def test_two_disks_that_were_away_bring_nothing_back_by_each_other():
     days = Days(3)
     days.write(0, ROOT.register("old").assign(1))
@@ -248,6 +313,9 @@ def test_a_machine_that_was_stopped_for_long_is_as_one_that_was_off():
     # The clock of its process stands, from here to the last day.
     resumed_at = days.now + (AFTER + 10) * DAY
     stopped.tick(now=resumed_at - 1.0, wall=days.wall)
+    equal = Rider(stopped.replica.root, is_informed=True)
+    stopped.replica.hear_rider(equal, days.peers[0].address, now=resumed_at - 1.0)
+    assert stopped.replica.rider.away_since == 0
     _restart(days, 0)
     days.write(0, ROOT.remove(), ROOT.register("new").assign(1))
     days.pass_days(AFTER + 10)
