@@ -157,8 +157,10 @@ class Absence:
 
     def shuns(self, rider: Rider, *, now: float) -> bool:
         """Whether nothing is to be taken from a peer before it has caught up."""
+        if not self._after:
+            return False
         horizon = max(self._heard, self.horizon)
-        if self._after and now < self._listens_until:
+        if now < self._listens_until:
             # Others may have forgotten that much, and not have been heard yet.
             horizon = max(horizon, self.today - self._after + SLACK)
         return 0 < rider.away_since < horizon

@@ -39,7 +39,7 @@ from lashup.kv.limits import Limits
 from lashup.kv.pattern import EVERYTHING, Pattern, matching
 from lashup.kv.retirement import DEFAULT_AFTER, Retirement
 from lashup.kv.rider import Rider
-from lashup.kv.rows import META_TABLE
+from lashup.kv.rows import META_TABLE, Rows
 from lashup.kv.serving import BURST
 from lashup.kv.store import Store, Write
 from lashup.kv.subscription import KeyChanged, Subscription
@@ -311,7 +311,8 @@ class Replica:
         forgotten, rows = self.store.forget(actors)
         for actor in forgotten:
             self.retirement.forgot(actor)
-        return Save(rows, None)
+        # With the horizon: a crash between the two would forget that it has forgotten.
+        return Save(Rows(self.absence.puts(), rows.deletes), None)
 
     def _drop_outdated(self, *, wall: float) -> list[KvEffect]:
         """Drop what a disk brought that was away for too long."""

@@ -189,7 +189,7 @@ class Retirement:
 
     def _is_due(self, actor: Actor) -> bool:
         """Note whether an actor has facts; whether it is to be forgotten."""
-        if self._facts.live(actor):
+        if not self._is_idle(actor):  # Also one that was dropped since the round began.
             if actor in self._idle:
                 self._changed.add(self._idle.pop(actor))
             return False

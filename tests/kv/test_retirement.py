@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 
 import pytest
 from hypothesis import settings
@@ -376,6 +377,51 @@ def test_many_idle_actors_are_looked_at_bit_by_bit():
 
     peer.start(wall=WALL)
     assert peer.replica.statistics()["actors_idle"] == 5_000
+
+
+def _with_idle(count: int) -> Peer:
+    peer = Peer(0, retire_after=AFTER)
+    gone = CausalContext(Dot(Actor(n.to_bytes(8, "big")), 1) for n in range(count))
+    peer.take(peer.replica.merge(Delta({}, gone), wall=WALL))
+    for _ in range(3):
+        peer.tick(now=0.0, wall=WALL)
+    peer.sync_disk()
+    return peer
+
+
+def test_what_was_forgotten_is_on_disk_together_with_that_it_was():
+    peer = _with_idle(5_000)
+
+    later = (AFTER + 1) * DAY
+    peer.tick(now=later, wall=WALL + later)  # The first part of the round.
+    peer.crash(durable=len(peer.saves))
+
+    assert 0 < len(peer.store.facts.context) < 5_000
+    assert peer.replica.rider.horizon > 0
+
+
+def test_an_actor_that_goes_in_the_middle_of_a_round_is_not_noted():
+    peer = _with_idle(5_000)
+    last = Actor((4_999).to_bytes(8, "big"))
+
+    peer.tick(now=DAY, wall=WALL + DAY)
+    peer.replica._forget([last])
+    peer.tick(now=DAY, wall=WALL + DAY)
+
+    assert peer.replica.statistics()["actors_idle"] == 4_999
+
+
+def test_who_never_retires_takes_from_everybody_whatever_its_disk_says():
+    days = Days(1)
+    peer = Peer(1, retire_after=0)
+    peer.disk["meta"][b"retirement"] = struct.pack(">HHH", 19_600, 0, 19_600)
+    peer.start()
+
+    away = Rider(1, True, 0, 19_000)
+    peer.replica.hear_rider(away, days.peers[0].address, now=0.0)
+    peer.tick(now=1.0)
+
+    assert len(peer.said()) == 1
 
 
 @pytest.mark.parametrize(
