@@ -186,7 +186,7 @@ class _Link(Branch):
         return _Link(step, child) if step == self._step else super()._with(step, child)
 
     def _without(self, step: bytes) -> Branch:
-        return EMPTY if step == self._step else super()._without(step)
+        return EMPTY  # Only ever asked to go without a child that is there.
 
     def _trie(self) -> Trie[Branch]:
         return _NO_CHILDREN.set(self._step, self._child)

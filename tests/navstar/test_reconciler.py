@@ -90,6 +90,21 @@ async def test_nothing_is_said_of_new_numbers_while_a_stranger_has_their_place(
     await world.until(lambda: world.reconciler.programmed is allocation)
 
 
+async def test_nothing_is_said_of_new_numbers_while_the_kernel_refuses_the_link(
+    world, clock
+) -> None:
+    allocation = Allocation(overlays=(with_vtep(vni=1030),))
+    world.host.foreign_links.add("vtep1024")
+    world.go_by(allocation=allocation)
+    world.reconciler.trigger(Cause.ALLOCATION)
+    await world.until(lambda: bool(world.reports[-1].refused))
+
+    assert world.reconciler.programmed is not allocation
+
+    world.host.foreign_links.clear()
+    await world.until(lambda: world.reconciler.programmed is allocation)
+
+
 async def test_as_long_as_nothing_is_known_nothing_is_done(clock) -> None:
     unknowing = World()
     unknowing.inputs = None
