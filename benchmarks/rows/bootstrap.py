@@ -29,6 +29,7 @@ def measure(effort: Effort) -> list[Case]:
         with cluster(places) as nodes:
             # They know each other; the fresh one's table is empty until the digest
             # on a probe says that there is something.
+            nodes.ask(1, "keep_time")
             nodes.tell(1, "facts", count=facts)
             nodes.ask(0, "load", file=str(dump))
             loaded = time.monotonic_ns()
