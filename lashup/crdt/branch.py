@@ -109,6 +109,8 @@ class Branch:
         return self._with(path[0], chain)
 
     def _with(self, step: bytes, child: Branch) -> Branch:
+        if self is EMPTY:
+            return _Link(step, child)  # What `_smallest` would find, the long way.
         return _smallest(self.leaves, self._trie().set(step, child))
 
     def _without(self, step: bytes) -> Branch:

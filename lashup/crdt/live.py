@@ -81,6 +81,9 @@ class Live:
             return []
         if isinstance(held, Leaf):
             return [held] if holds(runs, held.counter) else []
+        if len(runs) == 1 and runs[0][0] == runs[0][1]:  # as in a write's delta
+            leaf = held.get(runs[0][0])
+            return [] if leaf is None else [leaf]
         if sum(last - first + 1 for first, last in runs) > len(held):
             return [leaf for counter, leaf in held.items() if holds(runs, counter)]
         counters: Iterable[int] = (

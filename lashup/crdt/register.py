@@ -17,6 +17,7 @@ from lashup.crdt.fact import Path
 from lashup.crdt.writer import Remove, Writer
 from lashup.errors import MalformedDatagram, UsageError
 from lashup.wire.readers import (
+    SCALARS,
     fields_untrusted,
     natural_untrusted,
     pack,
@@ -57,13 +58,18 @@ class Assign:
             UsageError: The value is none that can be packed, and read again by all.
         """
         payload = pack([writer.stamp(), self.value])
-        try:
-            # There is more that can be packed than read: depth, odd dictionary keys.
-            read_payload_untrusted(payload)
-        except MalformedDatagram as error:
-            raise UsageError(f"register: a value nobody could read: {error}") from error
+        if type(self.value) not in SCALARS:
+            _require_readable(payload)
         writer.drop(self.path)
         writer.put(self.path, payload)
+
+
+def _require_readable(payload: bytes) -> None:
+    """There is more that can be packed than read: depth, odd dictionary keys."""
+    try:
+        read_payload_untrusted(payload)
+    except MalformedDatagram as error:
+        raise UsageError(f"register: a value nobody could read: {error}") from error
 
 
 def stamped(branch: Branch | None) -> tuple[int, object] | None:

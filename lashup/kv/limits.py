@@ -82,11 +82,17 @@ class Limits:
         """Raises LimitExceeded when a packed key is too long."""
         _check("key", len(key), self.key, "bytes")
 
-    def check_delta(self, delta: Delta) -> None:
-        """Raises LimitExceeded when an update is too large."""
-        _check("update", touched(delta), self.facts, "facts made and removed")
+    def check_delta(self, delta: Delta) -> int:
+        """How many dots an update makes and removes.
+
+        Raises:
+            LimitExceeded: It is too large.
+        """
+        dots = _touched(delta)
+        _check("update", dots, self.facts, "facts made and removed")
         size = sum(self._check_fact(fact) for fact in delta.facts.values())
         _check("update", size, self.update, "bytes")
+        return dots
 
     def _check_fact(self, fact: Fact) -> int:
         path = sum(map(len, fact.path))
@@ -96,8 +102,7 @@ class Limits:
         return len(fact.payload) + path
 
 
-def touched(delta: Delta) -> int:
-    """How many dots an update makes and removes."""
+def _touched(delta: Delta) -> int:
     return sum(
         last - first + 1 for _, runs in delta.context.items() for first, last in runs
     )

@@ -39,7 +39,7 @@ from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation, Writer
 from lashup.errors import ConcurrentUpdate, MalformedDatagram
 from lashup.kv.digest import Digest
-from lashup.kv.limits import Limits, touched
+from lashup.kv.limits import Limits
 from lashup.kv.renaming import Renaming
 from lashup.kv.rows import (
     Rows,
@@ -191,9 +191,9 @@ class Store:
         for operation in operations:
             operation.apply(writer)
         delta = writer.delta()
-        self._limits.check_delta(delta)
+        dots = self._limits.check_delta(delta)
         # What an update drops of its own was in no table.
-        removed = touched(delta) - (writer.counter - first)
+        removed = dots - (writer.counter - first)
         growth = len(delta.facts) - removed
         self._limits.check_store(len(self.facts) + self._growth, growth=growth)
         self._minted = writer.counter - 1

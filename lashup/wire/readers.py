@@ -41,7 +41,8 @@ _LONGEST_LITERAL = 45
 #: between while it packs plain values, and what it could not pack it forgets.
 _PACKER = msgpack.Packer(use_bin_type=True)
 
-_SCALARS = frozenset((bool, int, float, str, bytes, type(None)))
+#: What can be packed of these can be read.
+SCALARS = frozenset((bool, int, float, str, bytes, type(None)))
 
 
 def pack(value: object) -> bytes:
@@ -81,7 +82,7 @@ def unpack_untrusted(data: bytes) -> object:
         )
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
         raise MalformedDatagram(f"not msgpack: {error}") from error
-    if type(value) not in _SCALARS:
+    if type(value) not in SCALARS:
         _check_plain_untrusted(value)
     return value
 
@@ -103,7 +104,7 @@ def _check_plain_untrusted(value: object) -> None:
                 below += container.values()
             else:  # msgpack decodes its timestamp extension without asking the hook
                 raise MalformedDatagram(f"a {type(container).__name__} in a message")
-        level = [item for item in below if type(item) not in _SCALARS]
+        level = [item for item in below if type(item) not in SCALARS]
         if not level:
             return
     raise MalformedDatagram(f"more than {DEEPEST} containers inside each other")
