@@ -62,10 +62,11 @@ from lashup.membership import (
 from lashup.multicast import Branch, Delivered
 from lashup.path_width import PathNarrow, PathWide
 from lashup.rotation import MemberKeys
-from lashup.runtime.agent import DiskFull, RunningNode
+from lashup.runtime.agent import RunningNode
 from lashup.runtime.broadcast import Missed
 from lashup.runtime.cluster_keys import KeyReport
 from lashup.runtime.directory_lock import idle_directory
+from lashup.runtime.group_commit import DiskFull
 from lashup.runtime.opening import open_node
 from lashup.runtime.seeding import SeedsUnread
 from lashup.wire.keyring import key_id_of

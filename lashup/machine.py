@@ -57,11 +57,13 @@ class Persist:
         ticket: Names this effect; rises by one with each.
         puts: (table, key, value).
         deletes: (table, key). A row that is not there is no error.
+        within: Seconds that it may wait for others to go with it. 0: somebody waits.
     """
 
     ticket: int
     puts: tuple[tuple[str, bytes, bytes], ...] = ()
     deletes: tuple[tuple[str, bytes], ...] = ()
+    within: float = 0.0
 
 
 class Machine(Protocol[EffectT_co]):

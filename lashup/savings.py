@@ -16,6 +16,11 @@ MEMBER_TABLE = "member"
 #: The row of the keyring in the table of what a node knows of itself.
 KEYRING_ROW = b"keyring"
 
+#: Seconds that rows may wait which nobody waits for. What a crash loses of them the
+#: others bring again; and what many hosts of one disk, or one core, have heard at the
+#: same moment is not saved by all of them at that moment.
+_WITHIN = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Saving:
@@ -45,15 +50,15 @@ class Savings:
         self._remembered = set(remembered)
 
     def rows(self, save: Save) -> Persist:
-        """Rows that nobody waits for."""
+        """Rows that nobody waits for: what others have written, for the most part."""
         self._ticket += 1
-        return Persist(self._ticket, save.rows.puts, save.rows.deletes)
+        return Persist(self._ticket, save.rows.puts, save.rows.deletes, within=_WITHIN)
 
     def write(self, save: Save, update: int) -> Persist:
         """Rows that an update waits for; `take` gives it back when they are on disk."""
-        persist = self.rows(save)
-        self._waiting[persist.ticket] = Saving(save.write, update)
-        return persist
+        self._ticket += 1
+        self._waiting[self._ticket] = Saving(save.write, update)
+        return Persist(self._ticket, save.rows.puts, save.rows.deletes)
 
     def members(self, records: Iterable[NodeRecord]) -> Persist:
         """The members worth finding again after a restart are now these."""
@@ -65,6 +70,7 @@ class Savings:
             self._ticket,
             tuple((MEMBER_TABLE, node, record) for node, record in kept.items()),
             tuple((MEMBER_TABLE, node) for node in gone),
+            within=_WITHIN,
         )
 
     def epoch(self, epoch: int) -> Persist:

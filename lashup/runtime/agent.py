@@ -18,7 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import anyio
 import anyio.abc
@@ -26,13 +26,7 @@ import anyio.to_thread
 
 from lashup.config import NodeConfig, check_addresses
 from lashup.effects import Effect, Visible
-from lashup.errors import (
-    MalformedDatagram,
-    NodeClosed,
-    StorageError,
-    StorageFull,
-    UsageError,
-)
+from lashup.errors import MalformedDatagram, NodeClosed, UsageError
 from lashup.kv.effects import ClockSkewed, Confirmed, Notify
 from lashup.machine import Address, NodeId, Persist, Transmit
 from lashup.membership import LinkFault, Member, Reachability
@@ -42,31 +36,14 @@ from lashup.runtime.broadcast import Broadcast, Feed
 from lashup.runtime.cluster_keys import ClusterKeys
 from lashup.runtime.collector import Collector
 from lashup.runtime.commits import Commits
+from lashup.runtime.group_commit import GroupCommit
 from lashup.runtime.storage import Storage
 from lashup.runtime.table import Table
 from lashup.runtime.tripwire import Tripwires
 from lashup.runtime.udp import SendResult, UdpEndpoint
 
-#: Seconds between two looks at whether the wall clock has jumped.
+#: Seconds between two looks at whether the wall clock has jumped, at least.
 _CLOCK_PERIOD = 1.0
-#: Seconds between two tries on a disk without space.
-_FULL_PERIOD = 0.5
-#: Rows that may wait for space, some 300 bytes of memory each.
-_MOST_WAITING = 200_000
-
-
-@dataclass(frozen=True, slots=True)
-class DiskFull:
-    """There is no space for this node's table; told once, until there was some.
-
-    Writes wait meanwhile, what others write is taken in memory only, and it is tried
-    again twice a second. When 200,000 rows wait, the node stops with `StorageError`.
-
-    Attributes:
-        problem: What the disk said, with the file.
-    """
-
-    problem: str
 
 
 class RunningNode:
@@ -91,10 +68,12 @@ class RunningNode:
         self._endpoint = endpoint
         self._commits = Commits(storage, clock=time.monotonic)
         self._addresses = addresses
-        self._to_save: list[Persist] = []
-        self._save_wanted = anyio.Event()
         self._idle = anyio.CancelScope()
+        self._idle_until = math.inf
         self._events: Broadcast[object] = Broadcast()
+        self._disk = GroupCommit(
+            self._commits, saved=self._take_saved, tell=self._events.send
+        )
         self._topics: dict[str, Broadcast[Delivered]] = {}
         self._refused = 0
         self._tripwires = Tripwires(
@@ -104,7 +83,6 @@ class RunningNode:
         self._collector: Collector | None = None
         self._is_closed = False
         self._is_leaving = False
-        self._is_full = False
         self._progress = anyio.Event()
         self._is_awaited = False
         self.kv = Table(
@@ -295,9 +273,11 @@ class RunningNode:
         """Drain the sockets and keep the deadline, until cancelled."""
         task_status.started()
         while True:
-            # Re-read the deadline: a call in between may have brought it forward.
-            with anyio.CancelScope(deadline=self._deadline()) as self._idle:
+            # Re-read the deadline: a call in between may have moved it.
+            self._idle_until = self._node.next_wakeup()
+            with anyio.CancelScope(deadline=self._idle_until) as self._idle:
                 await self._endpoint.wait_readable()
+            self._follow_wall_clock()
             # Datagrams first: a process that was stopped blames itself, and not the
             # peers whose answers have been in the buffer all the time.
             for data, sender in self._endpoint.drain():
@@ -305,64 +285,39 @@ class RunningNode:
                     effects = self._node.receive(data, sender, now=anyio.current_time())
                 except MalformedDatagram:
                     continue  # Counted by the envelope; never answered.
-                self._carry_out(effects)
+                self._perform(effects)
             for address in self._endpoint.take_refusals():
                 self._take_evidence(address)
             if self._collector is not None:
                 self._collector.look(len(self._node.kv.store.facts))
-            self._follow_wall_clock()
             if self._node.next_wakeup() <= anyio.current_time():
-                self._carry_out(self._node.tick(now=anyio.current_time()))
+                self._perform(self._node.tick(now=anyio.current_time()))
+            self._look_again()
+            self._tripwires.look()
 
-    async def _save(self) -> None:
-        """Bring rows to disk, everything that waits in one transaction.
-
-        A batch that failed is the last one. A later one would say, in its context,
-        that the lost facts had been seen: on the next start they would be taken for
-        removed, and that would spread to everybody. Where the disk is full, the same
-        batch is tried again, with what came meanwhile, until there is space.
-        """
-        try:
-            while True:
-                await self._save_wanted.wait()
-                try:
-                    await self._save_batch()
-                except StorageFull as error:
-                    self._wait_for_space(error)
-                    await anyio.sleep(_FULL_PERIOD)
-        except anyio.get_cancelled_exc_class():
-            # What is known is kept, though nobody waits for it any more.
-            await self._save_batch()
-            raise
-
-    async def _save_batch(self) -> None:
-        batch, self._to_save = self._to_save, []
-        self._save_wanted = anyio.Event()
-        if not batch:
+    def _take_saved(self, batch: Sequence[Persist]) -> None:
+        """These rows are on disk."""
+        if self._is_closed:
             return
-        try:
-            await self._commits.commit(batch)
-        except StorageFull:
-            # In its order, before all that came later.
-            self._to_save[:0] = batch
-            raise
-        self._is_full = False
-        if not self._is_closed:
-            for persist in batch:
-                now = anyio.current_time()
-                self._carry_out(self._node.persisted(persist.ticket, now=now))
-
-    def _wait_for_space(self, error: StorageFull) -> None:
-        """Tell once; give up when too much waits."""
-        waiting = sum(len(one.puts) + len(one.deletes) for one in self._to_save)
-        if waiting > _MOST_WAITING:
-            raise StorageError(f"{error}; {waiting} rows wait for it") from error
-        self._save_wanted.set()
-        if not self._is_full:
-            self._is_full = True
-            self._events.send(DiskFull(str(error)))
+        now = anyio.current_time()
+        for persist in batch:
+            self._perform(self._node.persisted(persist.ticket, now=now))
+        self._look_again()
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
+        self._perform(effects)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """The node has done something: it may want to be woken sooner."""
+        wakeup = self._node.next_wakeup()
+        if wakeup < self._idle_until:
+            self._idle.deadline = self._idle_until = wakeup
+        if self._is_awaited:
+            self._is_awaited = False
+            self._progress.set()
+
+    def _perform(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
             match effect:
                 case Transmit(to, data):
@@ -370,8 +325,7 @@ class RunningNode:
                     if self._endpoint.send(data, to) is not SendResult.SENT:
                         self._refused += 1
                 case Persist():
-                    self._to_save.append(effect)
-                    self._save_wanted.set()
+                    self._disk.put(effect)
                 case Visible(update):
                     self.kv.made_visible(update)
                 case Notify(subscription):
@@ -385,10 +339,6 @@ class RunningNode:
                     pass  # Whoever waits looks after every effect.
                 case event:
                     self._events.send(event)
-        self._idle.deadline = self._deadline()
-        if self._is_awaited:
-            self._is_awaited = False
-            self._progress.set()
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Return when something is true of this node; looks after everything it does.
@@ -417,10 +367,8 @@ class RunningNode:
         found = ((m, membership.address_of(m.id)) for m in membership.tripwires())
         return [(member, address) for member, address in found if address is not None]
 
-    def _deadline(self) -> float:
-        return min(self._node.next_wakeup(), self._clock_at + _CLOCK_PERIOD)
-
     def _follow_wall_clock(self) -> None:
+        """Wherever time is about to matter: no timer wakes the process for this."""
         now = anyio.current_time()
         if now >= self._clock_at + _CLOCK_PERIOD:
             self._clock_at = now
@@ -435,7 +383,9 @@ class RunningNode:
             topic.close()
 
     def _require_member(self) -> None:
+        """Before this node says anything: it is open, a member, and knows the time."""
         self._require_open()
+        self._follow_wall_clock()
         if self._is_leaving:
             raise NodeClosed("the node has left the cluster")
 

@@ -64,7 +64,7 @@ async def open_node(
             running = _compose(config, identity, endpoint, store, tables, rng)
             async with anyio.create_task_group() as tasks:
                 await tasks.start(running._run)  # noqa: SLF001
-                tasks.start_soon(running._save)  # noqa: SLF001
+                tasks.start_soon(running._disk.run)  # noqa: SLF001
                 if config.membership.tripwires:
                     tasks.start_soon(running._tripwires.run)  # noqa: SLF001
                 await running.join(config.seeds)

@@ -8,6 +8,7 @@ causes some pings. A member that cannot be connected to is simply not watched.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -18,7 +19,7 @@ import anyio.abc
 from lashup.machine import Address, NodeId
 from lashup.membership import Member
 
-#: Seconds between two looks at whom to watch.
+#: Seconds between two looks at whom to watch, at least.
 _LOOK_PERIOD = 1.0
 #: Seconds that connecting may take.
 _CONNECT_TIMEOUT = 2.0
@@ -63,6 +64,8 @@ class Tripwires:
         self._wires: dict[_Wire, anyio.CancelScope] = {}
         self._failures: dict[_Wire, _Failure] = {}
         self._listening: dict[Address, anyio.CancelScope] = {}
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._looked_at = -math.inf
         self._held = 0
         self._counts = dict.fromkeys(("connected", "broken", "unlistened"), 0)
 
@@ -73,14 +76,27 @@ class Tripwires:
     def move(self, addresses: Sequence[Address]) -> None:
         """Listen there from the next look on, and nowhere else."""
         self._addresses = tuple(addresses)
+        self._looked_at = -math.inf
 
     async def run(self) -> None:
-        """Keep the wires until cancelled."""
-        async with anyio.create_task_group() as tasks:
-            while True:
-                self._look_where_to_listen(tasks)
-                self._look(tasks)
-                await anyio.sleep(_LOOK_PERIOD)
+        """Keep the wires until cancelled; `look` says which."""
+        async with anyio.create_task_group() as self._tasks:
+            self.look()
+            await anyio.sleep_forever()
+
+    def look(self) -> None:
+        """See whom to watch and where to listen, if that was not done just now.
+
+        Called whenever the node has done something. It does so some times a second
+        while it has anybody to watch, and a timer for this alone would wake the
+        process as often again.
+        """
+        now = anyio.current_time()
+        if self._tasks is None or now < self._looked_at + _LOOK_PERIOD:
+            return
+        self._looked_at = now
+        self._look_where_to_listen(self._tasks)
+        self._look_whom_to_watch(self._tasks, now=now)
 
     def _look_where_to_listen(self, tasks: anyio.abc.TaskGroup) -> None:
         for address in self._listening.keys() - set(self._addresses):
@@ -90,8 +106,7 @@ class Tripwires:
                 scope = self._listening[address] = anyio.CancelScope()
                 tasks.start_soon(self._listen, address, scope)
 
-    def _look(self, tasks: anyio.abc.TaskGroup) -> None:
-        now = anyio.current_time()
+    def _look_whom_to_watch(self, tasks: anyio.abc.TaskGroup, *, now: float) -> None:
         wanted: set[_Wire] = {
             (member.id, member.epoch, address) for member, address in self._wanted()
         }

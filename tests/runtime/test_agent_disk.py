@@ -200,7 +200,7 @@ def fill(filler: Path) -> None:
 def test_a_disk_that_stays_full_stops_the_node_in_the_end(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lashup.runtime.agent._MOST_WAITING", 3)
+    monkeypatch.setattr("lashup.runtime.group_commit._MOST_WAITING", 3)
 
     async def main() -> None:
         disk = SlowDisk(StorageFull("no space"))

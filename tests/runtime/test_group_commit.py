@@ -1,0 +1,178 @@
+"""What waits for the disk goes together; who waits for it does not wait for others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from trio.testing import MockClock
+
+from lashup.errors import StorageError, StorageFull
+from lashup.machine import Persist
+from lashup.runtime.commits import Commits
+from lashup.runtime.group_commit import DiskFull, GroupCommit
+from lashup.runtime.memory_storage import MemoryStorage
+
+PATIENT = 0.05
+
+
+class Disk(MemoryStorage):
+    """Counts its transactions; full as long as we say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[int]] = []
+        self.is_full = False
+
+    def commit(self, batch: Sequence[Persist]) -> None:
+        if self.is_full:
+            raise StorageFull("full")
+        self.batches.append([persist.ticket for persist in batch])
+        super().commit(batch)
+
+
+class Bench:
+    """A disk, what is brought to it, and what was told of that."""
+
+    def __init__(self) -> None:
+        self.disk = Disk()
+        self.saved: list[int] = []
+        self.told: list[DiskFull] = []
+        commits = Commits(self.disk, clock=anyio.current_time)
+        self.group = GroupCommit(commits, saved=self._take, tell=self.told.append)
+        self._ticket = 0
+
+    def _take(self, batch: Sequence[Persist]) -> None:
+        self.saved += [persist.ticket for persist in batch]
+
+    def put(self, count: int = 1, *, within: float = 0.0) -> None:
+        for _ in range(count):
+            self._ticket += 1
+            row = ("fact", self._ticket.to_bytes(4, "big"), b"v")
+            self.group.put(Persist(self._ticket, (row,), within=within))
+
+    @property
+    def sizes(self) -> list[int]:
+        return list(map(len, self.disk.batches))
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    bench = Bench()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(bench.group.run)
+        await anyio.wait_all_tasks_blocked()
+        yield bench
+        tasks.cancel_scope.cancel()
+
+
+async def test_what_comes_at_one_moment_is_one_transaction(autojump_clock: MockClock):
+    async with bench() as b:
+        b.put(64)
+        await anyio.wait_all_tasks_blocked()
+
+        assert b.sizes == [64]
+        assert b.saved == list(range(1, 65))
+
+
+async def test_rows_that_nobody_waits_for_begin_no_transaction_before_their_time(
+    mock_clock: MockClock,
+):
+    async with bench() as b:
+        b.put(within=PATIENT)
+        await anyio.wait_all_tasks_blocked()
+        mock_clock.jump(PATIENT * 0.9)
+        b.put(within=PATIENT)
+        await anyio.wait_all_tasks_blocked()
+        before = b.sizes
+
+        mock_clock.jump(PATIENT * 0.2)
+        await anyio.wait_all_tasks_blocked()
+
+        assert before == []
+        assert b.sizes == [2]
+
+
+async def test_rows_that_nobody_waits_for_go_with_a_write_and_before_it(
+    mock_clock: MockClock,
+):
+    async with bench() as b:
+        b.put(2, within=PATIENT)
+        await anyio.wait_all_tasks_blocked()
+        b.put()
+        await anyio.wait_all_tasks_blocked()
+
+        assert b.disk.batches == [[1, 2, 3]]
+
+
+async def test_a_write_after_the_time_of_others_was_up_begins_anew(
+    mock_clock: MockClock,
+):
+    async with bench() as b:
+        for _ in range(3):
+            b.put(within=PATIENT)
+            await anyio.wait_all_tasks_blocked()
+            mock_clock.jump(2 * PATIENT)
+            await anyio.wait_all_tasks_blocked()
+
+        assert b.sizes == [1, 1, 1]
+
+
+async def test_the_least_patient_of_those_that_wait_decides(mock_clock: MockClock):
+    async with bench() as b:
+        b.put(within=10 * PATIENT)
+        await anyio.wait_all_tasks_blocked()
+        b.put(within=PATIENT)
+        b.put(within=20 * PATIENT)
+        mock_clock.jump(1.1 * PATIENT)
+        await anyio.wait_all_tasks_blocked()
+
+        assert b.sizes == [3]
+
+
+async def test_very_many_rows_that_nobody_waits_for_do_not_pile_up(
+    mock_clock: MockClock,
+):
+    async with bench() as b:
+        b.put(1_000, within=PATIENT)
+        await anyio.wait_all_tasks_blocked()
+
+        assert b.sizes == [1_000]
+
+
+async def test_what_waits_at_the_end_is_brought_to_disk(mock_clock: MockClock):
+    async with bench() as b:
+        b.put(3, within=PATIENT)
+
+    assert b.disk.batches == [[1, 2, 3]]
+
+
+async def test_a_full_disk_is_told_once_and_keeps_the_order(autojump_clock: MockClock):
+    async with bench() as b:
+        b.disk.is_full = True
+        b.put(2)
+        await anyio.sleep(2)
+        b.put(within=PATIENT)
+        await anyio.sleep(2)
+        before = b.saved[:]
+        b.disk.is_full = False
+        await anyio.sleep(1)
+
+        assert before == []
+        assert b.disk.batches == [[1, 2, 3]]
+        assert len(b.told) == 1
+
+
+async def test_a_disk_that_fails_ends_it(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(batch: Sequence[Persist]) -> None:
+        raise StorageError("gone")
+
+    bench = Bench()
+    monkeypatch.setattr(bench.disk, "commit", fail)
+    bench.put()
+    with pytest.raises(StorageError, match="gone"):
+        await bench.group.run()
