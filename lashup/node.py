@@ -124,6 +124,7 @@ class Node:
             savings=self._savings,
             multicast=self.multicast,
             view=self._view,
+            room=payload - 64,
         )
         self.waits = self._table.waits
 
@@ -148,7 +149,7 @@ class Node:
         """The time by which `tick` must be called. A late call is safe."""
         return min(
             self.membership.next_wakeup(),
-            self.kv.next_wakeup(),
+            self._table.next_wakeup(),
             self._inbox.next_wakeup(),
             self.rotation.next_wakeup(),
             self.paths.next_wakeup(),
@@ -192,6 +193,7 @@ class Node:
 
     def leave(self, *, now: float) -> list[Effect]:
         """Say goodbye. Done when `membership.has_left`."""
+        self._table.announce(now=now)
         return self._let_membership(self.membership.leave(now=now), now=now)
 
     def set_tags(self, tags: Mapping[str, str], *, now: float) -> list[Effect]:
@@ -242,7 +244,7 @@ class Node:
 
         Returns:
             A number for this update, which `Visible` names once it is on disk and
-            announced, and the effects.
+            announced, or about to be, and the effects.
 
         Raises:
             ConcurrentUpdate: Something else has been written. Nothing has changed.
@@ -252,6 +254,11 @@ class Node:
             key, operations, wall=self._wall(now), expect=expect, wait=wait
         )
         return number, [effect]
+
+    def announce(self, *, now: float) -> list[Effect]:
+        """Tell the others of writes that wait for more to be told with: it ends."""
+        self._table.announce(now=now)
+        return self._seal_all([])
 
     def load(self, delta: Delta, *, now: float) -> tuple[int, list[Effect]]:
         """Join a part of a dump. Others get it by reconciliation.

@@ -1,8 +1,8 @@
 """The table of a node, between the disk, the members and whoever writes.
 
 A local write is put on disk (`Persist`), and when the driver says that it is there
-(`persisted`) it becomes visible and is announced by multicast. The table's own
-messages leave by its channel.
+(`persisted`) it becomes visible and is announced by multicast, at once or together with
+those close behind it (`announcements`). The table's own messages leave by its channel.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
 from lashup.effects import Effect, Visible
 from lashup.kv import messages
+from lashup.kv.announcements import Announcements
 from lashup.kv.confirmation import Wait, check_wait
+from lashup.kv.delta_codec import encode_delta
 from lashup.kv.effects import (
     Announce,
     ClockSkewed,
@@ -46,6 +48,7 @@ class TableSide:
         savings: Knows which write waits for which rows.
         multicast: Carries what it announces.
         view: The members.
+        room: Bytes of one datagram that a delta may take.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class TableSide:
         savings: Savings,
         multicast: Multicast,
         view: View,
+        room: int,
     ) -> None:
         self.waits = Waits(kv.confirmations, view)
         kv.confirmations.peers = view.peers
@@ -65,7 +69,12 @@ class TableSide:
         self._multicast = multicast
         self._view = view
         self._traffic = Traffic(messages.KIND_NAMES)
+        self._announcements = Announcements(room=room)
         self._update = 0
+
+    def next_wakeup(self) -> float:
+        """The time by which `tick` must be called. A late call is safe."""
+        return min(self._kv.next_wakeup(), self._announcements.next_wakeup())
 
     def update(
         self,
@@ -111,6 +120,7 @@ class TableSide:
                 return
             self.take(outcome, effects, now=now)
             if saving.update in self.waits:
+                self.announce(now=now)
                 asks = self._kv.confirmations.begin(
                     saving.update, saving.write.delta, now=now
                 )
@@ -119,7 +129,12 @@ class TableSide:
 
     def tick(self, effects: list[Effect], *, now: float, wall: float) -> None:
         """Do whatever has come due by `now`."""
+        self._tell(self._announcements.tick(now=now), now=now)
         self.take(self._kv.tick(now=now, wall=wall), effects, now=now)
+
+    def announce(self, *, now: float) -> None:
+        """Tell the others all that was written, without waiting for more of it."""
+        self._tell(self._announcements.take(now=now), now=now)
 
     def receive_untrusted(
         self,
@@ -162,17 +177,25 @@ class TableSide:
                 case Send(to, payload):
                     self._traffic.sent(messages.kind_of(payload), len(payload))
                     self._outbox.put(to, Channel.KV, payload)
-                case Announce(payload):
-                    sends = self._multicast.send(
-                        TABLE_TOPIC, payload, view=self._view, now=now
-                    )
-                    for send in sends:
-                        self._outbox.put(send.to, Channel.MULTICAST, send.payload)
+                case Announce(delta):
+                    self._tell(self._announcements.put(delta, now=now), now=now)
                 case Save():
                     effects.append(self._savings.rows(effect))
                 case Notify() | ClockSkewed() | StoreLarge() | Confirmed() | Outdated():
                     effects.append(effect)
 
+    def _tell(self, deltas: Iterable[Delta], *, now: float) -> None:
+        for delta in deltas:
+            payload = encode_delta(delta)
+            for send in self._multicast.send(
+                TABLE_TOPIC, payload, view=self._view, now=now
+            ):
+                self._outbox.put(send.to, Channel.MULTICAST, send.payload)
+
     def statistics(self) -> dict[str, int | float]:
         """Plain numbers of the table and of its messages."""
-        return {**self._kv.statistics(), **self._traffic.statistics()}
+        return {
+            **self._kv.statistics(),
+            **self._announcements.statistics(),
+            **self._traffic.statistics(),
+        }

@@ -15,6 +15,7 @@ from lashup.crdt.map import MapField
 from lashup.effects import Effect, Visible
 from lashup.errors import MalformedDatagram
 from lashup.identity import next_start
+from lashup.kv.confirmation import Wait
 from lashup.kv.messages import Request, encode
 from lashup.kv.serving import Want
 from lashup.machine import Address, Persist, Transmit
@@ -128,6 +129,45 @@ def test_nothing_of_a_write_leaves_before_its_rows_are_on_disk() -> None:
     assert transmits(after)
     pair.deliver(pair.a, after)
     assert pair.b.kv.get(("k",)).register("x") == 1
+
+
+def written(pair: Pair, value: int, *, wait: Wait | None = None) -> list[Effect]:
+    """What leaves when a write of the first node is on disk."""
+    write = [ROOT.register("x").assign(value)]
+    _, (persist,) = pair.a.update(("k",), write, now=pair.now, wait=wait)
+    assert isinstance(persist, Persist)
+    return pair.a.persisted(persist.ticket, now=pair.now)
+
+
+def test_a_write_close_behind_another_is_told_ten_milliseconds_later() -> None:
+    pair = Pair()
+
+    pair.deliver(pair.a, written(pair, 1))
+    held = written(pair, 2)
+    soon = pair.b.kv.get(("k",)).register("x")
+    pair.run(until=pair.now + 0.011)
+
+    assert transmits(held) == []
+    assert soon == 1
+    assert pair.b.kv.get(("k",)).register("x") == 2
+
+
+@pytest.mark.parametrize("way", ["wait", "leave", "announce"])
+def test_whoever_waits_for_others_or_ends_has_told_all_it_wrote(way: str) -> None:
+    pair = Pair()
+    pair.deliver(pair.a, written(pair, 1))
+
+    match way:
+        case "wait":
+            pair.deliver(pair.a, written(pair, 2, wait=2))
+        case "leave":
+            written(pair, 2)
+            pair.deliver(pair.a, pair.a.leave(now=pair.now))
+        case _:
+            written(pair, 2)
+            pair.deliver(pair.a, pair.a.announce(now=pair.now))
+
+    assert pair.b.kv.get(("k",)).register("x") == 2
 
 
 def test_what_a_node_heard_is_saved_before_what_it_says_next() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from lashup.crdt.facts import Delta
 from lashup.kv.rows import Rows
 from lashup.kv.store import Write
 from lashup.kv.subscription import Subscription
@@ -21,9 +22,9 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Carry a delta to every member at once."""
+    """Carry a delta of this node's own to every member."""
 
-    payload: bytes
+    delta: Delta
 
 
 @dataclass(frozen=True, slots=True)

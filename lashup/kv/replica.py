@@ -24,7 +24,7 @@ from lashup.kv import messages
 from lashup.kv.absence import Absence
 from lashup.kv.anti_entropy import AntiEntropy
 from lashup.kv.confirmation import Confirmations, Have, HaveYou
-from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
+from lashup.kv.delta_codec import decode_delta_untrusted
 from lashup.kv.effects import (
     Announce,
     ClockSkewed,
@@ -187,7 +187,7 @@ class Replica:
             return Save(outcome.rows, outcome)
         if not len(write.delta.context):
             return []
-        announce = Announce(encode_delta(write.delta))
+        announce = Announce(write.delta)
         return [announce, *self._warn(), *self._notify(outcome)]
 
     def subscribe(self, pattern: Pattern) -> Subscription:

@@ -375,6 +375,7 @@ class RunningNode:
             self._node.wall_offset = time.time() - now
 
     def _close(self) -> None:
+        self._perform(self._node.announce(now=anyio.current_time()))
         self._is_closed = True
         self._progress.set()
         self.kv.close()

@@ -89,7 +89,8 @@ class Table:
     ) -> MapView:
         """Write one key: all operations at once, or none.
 
-        Returns when the write is on this node's disk and on its way to the others.
+        Returns when the write is on this node's disk and on its way to the others, or
+        about to be, together with those close behind it (10 ms at most).
         A cancelled call does not take the write back.
 
         Args:

@@ -14,7 +14,7 @@ from lashup.crdt import Delta, Dot, Fact, Key, MapView
 from lashup.crdt.branch import Branch
 from lashup.crdt.writer import Operation
 from lashup.errors import LashupError
-from lashup.kv.delta_codec import encode_dot
+from lashup.kv.delta_codec import encode_delta, encode_dot
 from lashup.kv.digest import Digest
 from lashup.kv.effects import (
     Announce,
@@ -165,8 +165,8 @@ class Peer:
             match effect:
                 case Send(to, payload):
                     self.outgoing.append((to, self.address, payload))
-                case Announce(payload):
-                    self.outgoing.append((None, self.address, payload))
+                case Announce(delta):
+                    self.outgoing.append((None, self.address, encode_delta(delta)))
                 case Save():
                     self.saves.append(effect)
                 case ClockSkewed(seconds):

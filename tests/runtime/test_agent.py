@@ -108,6 +108,19 @@ def test_a_write_on_one_node_is_read_on_every_other(backend: str) -> None:
     run(backend, main)
 
 
+def test_what_a_node_wrote_just_before_its_end_is_told(backend: str) -> None:
+    async def main() -> None:
+        async with open_node(config("a")) as a:
+            async with open_node(config("b", a)) as b:
+                await until(lambda: live(a) == live(b) == 2)
+                for count in range(20):
+                    await b.kv.update(WEB, register("n").assign(count))
+
+            await a.wait_until(lambda: a.kv.get(WEB).register("n") == 19)
+
+    run(backend, main)
+
+
 def test_a_subscriber_gets_present_values_and_then_changes(backend: str) -> None:
     async def main() -> None:
         async with cluster(2) as (a, b):
