@@ -1,7 +1,8 @@
 """A host's disk: rows that survive, transactions that take time, and old copies.
 
-Everything that waits goes in one transaction, like in the agent. A crash in the
-middle of one leaves all of it or nothing.
+Everything that waits goes in one transaction, like in the agent; rows that nobody waits
+for begin none of their own before their time is up. A crash in the middle of one leaves
+all of it or nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Disk:
         self._tables: Tables = {}
         self._waiting: list[Persist] = []
         self._writing: list[Persist] = []
+        #: Whether somebody waits for something of what waits, or its time is up.
+        self._is_urgent = False
 
     @property
     def waiting(self) -> int:
@@ -49,6 +52,12 @@ class Disk:
     def save(self, persist: Persist) -> bool:
         """Take an effect. True if a transaction begins: it ends after `seconds`."""
         self._waiting.append(persist)
+        self._is_urgent |= not persist.within
+        return self._begin()
+
+    def hurry(self) -> bool:
+        """What waits can wait no longer. True if a transaction begins."""
+        self._is_urgent = bool(self._waiting)
         return self._begin()
 
     def end_transaction(self) -> tuple[Sequence[Persist], bool]:
@@ -70,9 +79,11 @@ class Disk:
         if self._writing and rng.random() < 0.5:
             self.commit(self._writing)
         self._waiting, self._writing = [], []
+        self._is_urgent = False
 
     def _begin(self) -> bool:
-        if self._writing or not self._waiting:
+        if self._writing or not self._is_urgent:
             return False
         self._writing, self._waiting = self._waiting, []
+        self._is_urgent = False
         return True

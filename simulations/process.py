@@ -54,6 +54,8 @@ class Process:
         self._wake_at = -1
         self._clock_at = self._world.seconds
         self._saved_while_paused: list[Persist] = []
+        #: Whether rows that nobody waits for have time left.
+        self._is_patient = False
         self._on_visible: dict[int, Callable[[], None]] = {}
         self._on_change: dict[int, Callable[[], None]] = {}
 
@@ -67,6 +69,7 @@ class Process:
         self._drain()
         saved, self._saved_while_paused = self._saved_while_paused, []
         self._saved(saved)
+        self._end_patience()
 
     def now(self) -> float:
         """The time; the wall clock is followed by the way, as in the agent."""
@@ -112,8 +115,7 @@ class Process:
                 continue
             match effect:
                 case Persist():
-                    if host.disk.save(effect):
-                        self._begin_transaction()
+                    self._save(effect)
                 case Visible(update):
                     host.log("visible", update=update)
                     if (then := self._on_visible.pop(update, None)) is not None:
@@ -188,6 +190,20 @@ class Process:
             self._wake_at = world.wake_time(deadline)
             world.at(self._wake_at, self._wake)
         world.stepped(self._host)
+
+    def _save(self, persist: Persist) -> None:
+        if self._host.disk.save(persist):
+            self._begin_transaction()
+        elif persist.within and not self._is_patient:
+            self._is_patient = True
+            self._after(persist.within, self._end_patience)
+
+    def _end_patience(self) -> None:
+        if self._is_over or self.is_paused:
+            return
+        self._is_patient = False
+        if self._host.disk.hurry():
+            self._begin_transaction()
 
     def _begin_transaction(self) -> None:
         self._after(self._host.disk.seconds, self._end_transaction)

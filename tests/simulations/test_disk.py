@@ -26,6 +26,28 @@ def test_what_waits_goes_in_one_transaction():
     assert (goes_on, ends) == (True, False)
 
 
+def test_what_nobody_waits_for_begins_no_transaction_until_its_time_is_up():
+    disk = Disk(seconds=0.001)
+    patient = Persist(1, (("fact", b"a", b"v"),), within=0.05)
+
+    begins = disk.save(patient), disk.hurry()
+    written, goes_on = disk.end_transaction()
+
+    assert begins == (False, True)
+    assert (written, goes_on) == ([patient], False)
+    assert not disk.hurry()
+
+
+def test_what_nobody_waits_for_goes_with_what_somebody_waits_for():
+    disk = Disk(seconds=0.001)
+    disk.save(Persist(1, (("fact", b"a", b"v"),), within=0.05))
+    assert disk.save(put(2, b"b"))
+
+    written, _ = disk.end_transaction()
+
+    assert [p.ticket for p in written] == [1, 2]
+
+
 def test_nothing_is_there_before_its_transaction_ends():
     disk = Disk(seconds=0.001)
     disk.save(put(1, b"a"))
