@@ -37,6 +37,7 @@ from lashup.runtime.cluster_keys import ClusterKeys
 from lashup.runtime.collector import Collector
 from lashup.runtime.commits import Commits
 from lashup.runtime.group_commit import GroupCommit
+from lashup.runtime.run_delay import run_delay
 from lashup.runtime.storage import Storage
 from lashup.runtime.table import Table
 from lashup.runtime.tripwire import Tripwires
@@ -66,7 +67,7 @@ class RunningNode:
         self._node = node
         self._config = config
         self._endpoint = endpoint
-        self._commits = Commits(storage, clock=time.monotonic)
+        self._commits = Commits(storage, clock=time.monotonic, delay=run_delay)
         self._addresses = addresses
         self._idle = anyio.CancelScope()
         self._idle_until = math.inf

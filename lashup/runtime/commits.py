@@ -7,7 +7,9 @@ its probes would be late, and others would suspect this node.
 
 So the time of each commit is measured. While they are short on average, they are made
 in the loop. After one that was long, or when the average rises, they are made in the
-thread for `THREAD_FOR` seconds at least: one stall costs the loop one stall.
+thread for `THREAD_FOR` seconds at least: one stall costs the loop one stall. Time in
+which this process had no core does not count: a thread would have to wait for one, too,
+and more often.
 """
 
 from __future__ import annotations
@@ -40,13 +42,21 @@ class Commits:
     Args:
         storage: Where to.
         clock: Seconds since any moment; also called from the thread.
+        delay: Seconds for which the calling thread has had no core.
     """
 
-    def __init__(self, storage: Storage, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        clock: Callable[[], float],
+        delay: Callable[[], float],
+    ) -> None:
         self.in_loop = 0
         self.in_thread = 0
         self._storage = storage
         self._clock = clock
+        self._delay = delay
         # Nothing is known of the disk: the first ones are made in the thread.
         self._mean = 2 * SHORT
         self._thread_until = 0.0
@@ -77,10 +87,10 @@ class Commits:
         return sum(len(one.puts) + len(one.deletes) for one in batch) <= MOST_ROWS
 
     def _timed(self, batch: Sequence[Persist]) -> None:
-        began = self._clock()
+        began, delayed = self._clock(), self._delay()
         self._storage.commit(batch)
-        ended = self._clock()
-        if ended - began > STALL:
-            self._thread_until = ended + THREAD_FOR
+        took = self._clock() - began - (self._delay() - delayed)
+        if took > STALL:
+            self._thread_until = self._clock() + THREAD_FOR
         # A stall counts as one long commit, or it would take hundreds to forget it.
-        self._mean += (min(ended - began, STALL) - self._mean) / _AVERAGED
+        self._mean += (min(took, STALL) - self._mean) / _AVERAGED

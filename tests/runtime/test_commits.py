@@ -25,11 +25,15 @@ class Disk(SqliteStorage):
         super().__init__(directory, cluster="tests")
         self.now = 1_000.0
         self.takes = SHORT / 4
+        #: Seconds of these in which the process has no core.
+        self.waits_for_core = 0.0
+        self.delayed = 0.0
         self.threads: list[bool] = []
 
     def commit(self, batch: Sequence[Persist]) -> None:
         self.threads.append(threading.current_thread() is not threading.main_thread())
-        self.now += self.takes
+        self.now += self.takes + self.waits_for_core
+        self.delayed += self.waits_for_core
         super().commit(batch)
 
 
@@ -41,7 +45,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def _commits(disk: Disk) -> Commits:
-    return Commits(disk, clock=lambda: disk.now)
+    return Commits(disk, clock=lambda: disk.now, delay=lambda: disk.delayed)
 
 
 async def _in_thread(commits: Commits, disk: Disk, batch: Sequence[Persist]) -> bool:
@@ -115,8 +119,16 @@ async def test_a_cancelled_commit_is_made_all_the_same(disk):
 
 async def test_memory_is_no_disk():
     memory = MemoryStorage()
-    both = Commits(memory, clock=lambda: 0.0)
+    both = Commits(memory, clock=lambda: 0.0, delay=lambda: 0.0)
     await both.commit(ROW)
 
     assert memory.load()["meta"] == {b"k": b"v"}
     assert (both.in_loop, both.in_thread) == (0, 0)
+
+
+async def test_a_host_without_a_free_core_is_no_slow_disk(disk):
+    settled = await _settled(disk)
+    disk.waits_for_core = 10 * STALL
+
+    for _ in range(50):
+        assert not await _in_thread(settled, disk, ROW)

@@ -40,7 +40,7 @@ class Bench:
         self.disk = Disk()
         self.saved: list[int] = []
         self.told: list[DiskFull] = []
-        commits = Commits(self.disk, clock=anyio.current_time)
+        commits = Commits(self.disk, clock=anyio.current_time, delay=lambda: 0.0)
         self.group = GroupCommit(commits, saved=self._take, tell=self.told.append)
         self._ticket = 0
 
