@@ -62,6 +62,26 @@ def _apart(seconds: float, *edits: tuple[str, str]) -> Callable[[Lab], float]:
     return strike
 
 
+#: Seconds that a stranger stands in the way of a change.
+_STANDS = 1.0
+
+
+def _behind_a_stranger(*edits: tuple[str, str]) -> Callable[[Lab], float]:
+    """The edits on all agents; the struck one can follow when a stranger has gone."""
+
+    def strike(lab: Lab) -> float:
+        victim = victim_of(lab)
+        run(victim, "ip link add stranger type vxlan id 1033 dstport 64000 "
+                    f"local {victim.underlay.ip}")  # fmt: skip
+        _on_both(*edits)(lab)
+        until(lambda: bool(status_of(lab, victim)["in_the_way"]))
+        time.sleep(_STANDS)
+        run(victim, "ip link del stranger")
+        return time.monotonic()
+
+    return strike
+
+
 def _all(holds: Callable[[Lab, Agent], bool]) -> Callable[[Lab], bool]:
     """Whether it holds of all agents, and each leads to the other."""
 
@@ -159,4 +179,7 @@ ALLOCATION = (
     Fault("VNI changed, on the second agent 1 s later",
           _apart(1.0, ("vni = 1024", "vni = 1032")),
           _says("vni", 1032), can_lose=False, mend=give_back),
+    Fault("VNI changed on both agents, a foreign device has it and is then removed",
+          _behind_a_stranger(("vni = 1024", "vni = 1033")),
+          _says("vni", 1033), can_lose=False, mend=give_back),
 )  # fmt: skip

@@ -38,6 +38,7 @@ A_FEW = {
     "overlay removed",
     "VNI and name of the VTEP changed on both agents",
     "VNI changed, on the second agent 1 s later",
+    "VNI changed on both agents, a foreign device has it and is then removed",
     "two agents claim one VTEP address",
     "two agents claim overlapping blocks",
     "malformed and hostile lines between good ones",
