@@ -44,6 +44,13 @@ class LinkSurgery:
         found = self._own.get(name)
         return found.number if found else None
 
+    def former_family(self, name: str) -> int | None:
+        """The underlay family of a link of ours that is called as former ones are."""
+        if self.own_index(name) is None or self._own is None:
+            return None
+        link = self._own[name].link
+        return link.local.version if link and link.receives_only else None
+
     def any_index(self, name: str) -> int | None:
         """The index of the link, whosever it is."""
         found = self._tables.link_named(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -77,6 +79,28 @@ def _behind_a_stranger(*edits: tuple[str, str]) -> Callable[[Lab], float]:
         until(lambda: bool(status_of(lab, victim)["in_the_way"]))
         time.sleep(_STANDS)
         run(victim, "ip link del stranger")
+        return time.monotonic()
+
+    return strike
+
+
+def _behind_a_process(*edits: tuple[str, str]) -> Callable[[Lab], float]:
+    """The edits on all agents; the struck one can follow when its port is free."""
+    bind = "import socket, time; s = socket.socket(type=socket.SOCK_DGRAM); "
+    bind += "s.bind(('', 64003)); print('bound', flush=True); time.sleep(99)"
+
+    def strike(lab: Lab) -> float:
+        victim = victim_of(lab)
+        inside = ["ip", "netns", "exec", victim.namespace]
+        with subprocess.Popen(  # noqa: S603  # our own words
+            [*inside, sys.executable, "-c", bind], stdout=subprocess.PIPE
+        ) as process:
+            if process.stdout is not None:
+                process.stdout.readline()
+            _on_both(*edits)(lab)
+            until(lambda: bool(status_of(lab, victim)["refused"]))
+            time.sleep(_STANDS)
+            process.kill()
         return time.monotonic()
 
     return strike
@@ -182,4 +206,7 @@ ALLOCATION = (
     Fault("VNI changed on both agents, a foreign device has it and is then removed",
           _behind_a_stranger(("vni = 1024", "vni = 1033")),
           _says("vni", 1033), can_lose=False, mend=give_back),
+    Fault("UDP port changed on both agents, a process has it and then ends",
+          _behind_a_process(("port = 64000", "port = 64003")),
+          _says("port", 64003), within=10.0, can_lose=False, mend=give_back),
 )  # fmt: skip

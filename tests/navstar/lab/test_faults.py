@@ -39,6 +39,7 @@ A_FEW = {
     "VNI and name of the VTEP changed on both agents",
     "VNI changed, on the second agent 1 s later",
     "VNI changed on both agents, a foreign device has it and is then removed",
+    "UDP port changed on both agents, a process has it and then ends",
     "two agents claim one VTEP address",
     "two agents claim overlapping blocks",
     "malformed and hostile lines between good ones",
