@@ -87,9 +87,7 @@ def compare(
     taken = {link.name for link in host.in_the_way}
     standing_in = stand_ins(taken, wanted=wanted, there=there.values())
     if standing_in:
-        rows = with_stand_ins(
-            desired.rows, host.rows, wanted=wanted, found=standing_in
-        )
+        rows = with_stand_ins(desired.rows, host.rows, wanted=wanted, found=standing_in)
         desired, wanted = replace(desired, rows=rows), links_of(rows)
         taken -= {link.name for link in standing_in.values()}
     former, again_at = succession.kept(

@@ -63,12 +63,13 @@ def with_stand_ins(
         wanted: The links of `desired`, by name.
         found: What `stand_ins` gave.
     """
-    rows = {
-        _on_stand_in(row, wanted[name], found[name])
-        if (name := link_of(row)) in found
-        else row
-        for row in desired
-    }
+    rows: set[Row] = set()
+    for row in desired:
+        name = link_of(row)
+        if name is not None and name in found:
+            rows.add(_on_stand_in(row, wanted[name], found[name]))
+        else:
+            rows.add(row)
     keys = {kernel_key(row) for row in rows if isinstance(row, Addr)}
     rows.update(
         row

@@ -1,4 +1,4 @@
-"""A stranger has the numbers or the name that a VTEP is to get: it goes on meanwhile."""
+"""A stranger has the numbers or the name that a VTEP is to get: so it goes on."""
 
 from __future__ import annotations
 
@@ -130,7 +130,9 @@ def test_what_an_interrupted_change_has_renamed_stands_in_as_it_is_called() -> N
 def test_the_operator_is_told_what_goes_on_until_then() -> None:
     (way,) = barred("vni").look(AFTER["vni"], kernel_with(BEFORE)).in_the_way
 
-    assert way.problem == f"taken; {VTEP} goes on with VNI 1024 and port 64000 until then"
+    assert (
+        way.problem == f"taken; {VTEP} goes on with VNI 1024 and port 64000 until then"
+    )
 
 
 def test_where_nothing_is_that_could_stand_in_other_rows_go_on() -> None:
