@@ -159,6 +159,30 @@ def _has_no_more(lab: Lab) -> bool:
     )
 
 
+def _on_the_struck(*edits: tuple[str, str]) -> Callable[[Lab], float]:
+    """The edits on the struck agent alone."""
+
+    def strike(lab: Lab) -> float:
+        began = time.monotonic()
+        for old, new in edits:
+            edit_allocation(lab, victim_of(lab), old, new)
+        return began
+
+    return strike
+
+
+def _peer_leads_to(*words: str) -> Callable[[Lab], bool]:
+    """Whether the other agent's routes say so, and both are right."""
+
+    def is_so(lab: Lab) -> bool:
+        shown = run(peer_of(lab), "ip route; ip -6 route")
+        return all(word in shown for word in words) and all(
+            is_right(lab, agent) for agent in lab.agents
+        )
+
+    return is_so
+
+
 def _lower_underlay_mtu(lab: Lab) -> float:
     """With an allocation that leaves the VTEP's MTU to navstar."""
     victim = victim_of(lab)
@@ -184,6 +208,15 @@ ALLOCATION = (
           mend=_raise_underlay_mtu),
     Fault("MTU changed in the allocation", _on_both(("mtu = 1450", "mtu = 1400")),
           _says("mtu", 1400), can_lose=False, mend=give_back),
+    Fault("VTEP addresses changed in the allocation",
+          _on_the_struck(("44.128.0.2/20", "44.128.0.22/20"),
+                         ("fd01:a::2/64", "fd01:a::22/64")),
+          _peer_leads_to("9.0.2.0/24 via 44.128.0.22", "via fd01:a::22"),
+          until="both ends have followed", mend=give_back),
+    Fault("block made larger in the allocation",
+          _on_the_struck(("9.0.2.0/24", "9.0.2.0/23")),
+          _peer_leads_to("9.0.2.0/23 via"), can_lose=False,
+          until="both ends have followed", mend=give_back),
     Fault("overlay added", _add_overlay, _has_more, can_lose=False),
     Fault("overlay removed", _remove_overlay, _has_no_more, can_lose=False),
     Fault("VNI changed on both agents", _on_both(("vni = 1024", "vni = 1030")),

@@ -34,6 +34,7 @@ A_FEW = {
     "peer replaced while navstar was down (new MAC)",
     "foreign device with our VNI and port, reported and then removed",
     "underlay MTU lowered",
+    "VTEP addresses changed in the allocation",
     "overlay added",
     "overlay removed",
     "VNI and name of the VTEP changed on both agents",
