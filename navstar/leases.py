@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from lashup import RunningNode
+    from navstar.line import Line
     from navstar.line_table import LineTable
     from navstar.publisher import Publisher
 
@@ -89,9 +90,13 @@ async def follow_leases(
     """
     leases = Leases()
     while True:
-        # A look at a thousand agents costs something, and mostly there is no lease.
-        ended = _ended(leases, node, table, lease()) if lease() else frozenset()
-        lines = [line for line in table.lines if line.node in ended] if ended else []
+        lines: list[Line] = []
+        if lease():
+            # A look at a thousand agents costs something, and mostly none is set.
+            ended = _ended(leases, node, table, lease())
+            lines = [line for line in table.lines if line.node in ended]
+        else:
+            leases = Leases()
         for name in sorted({line.name for line in lines}):
             log.warning("an agent's lease has run out", agent=name)
         try:
