@@ -31,17 +31,18 @@ def stand_ins(
         wanted: What should be there, by name.
         there: Our links in the kernel.
     """
-    possible = [link for name, link in wanted.items() if name not in barred]
-    names = {link.name for link in possible}
+    possible = (link for name, link in wanted.items() if name not in barred)
     numbers = {vxlan_identity(link) for link in possible}
-    free = [
-        link
-        for link in there
-        if link.name not in names and vxlan_identity(link) not in numbers
-    ]
+    free = [link for link in there if vxlan_identity(link) not in numbers]
     found: dict[str, Link] = {}
     for name in sorted(barred & wanted.keys()):
-        near = [link for link in free if _may_stand_in(link, wanted[name])]
+        near = [
+            link
+            for link in free
+            # Nor may it have the name of another one.
+            if (link.name == name or link.name not in wanted)
+            and _may_stand_in(link, wanted[name])
+        ]
         if near:
             found[name] = min(near, key=lambda link: _distance(link, wanted[name]))
             free.remove(found[name])

@@ -181,6 +181,12 @@ def test_one_link_does_not_stand_in_for_two() -> None:
     assert stand_ins({"a", "b"}, wanted=wanted, there=[LINK]) == {"a": LINK}
 
 
+def test_a_link_with_the_name_of_another_barred_one_stands_in_for_that_one() -> None:
+    wanted = {"a": replace(OTHER_VNI, name="a"), VTEP: replace(LINK, vni=7)}
+
+    assert stand_ins({"a", VTEP}, wanted=wanted, there=[LINK]) == {VTEP: LINK}
+
+
 def test_a_second_link_goes_on_while_the_first_has_its_successor() -> None:
     """Each link of a VTEP is for itself."""
     second = replace(LINK, name=second_name(1024, 64000), loose=True)
