@@ -13,10 +13,11 @@ import trio
 from lashup import ANY, Key, RunningNode
 from navstar.agent_address import agent_address, of_family, usable
 from navstar.allocation import Allocation, IpAddress
-from navstar.config import Config, ReconcileSection
+from navstar.config import Config
 from navstar.farewell import answer_farewells
 from navstar.hearing import LOOK_PERIOD, Hearing
 from navstar.kernel_side import Inputs, KernelSide
+from navstar.leases import follow_leases
 from navstar.line import KEY_PREFIX, Line
 from navstar.line_table import LineTable
 from navstar.mooring import Mooring
@@ -25,10 +26,11 @@ from navstar.pass_report import PassReport
 from navstar.publish import Speaker
 from navstar.publisher import Publisher, Speech
 from navstar.reconciler import Reconciler
-from navstar.schedule import Cause, Timing
+from navstar.reload import caution, timing
+from navstar.schedule import Cause
 from navstar.sources import Fault, Reading, Source
 from navstar.sources.opening import open_source, without_ipv6
-from navstar.withdrawal import Brake, Caution, Knowledge, Release
+from navstar.withdrawal import Brake, Knowledge
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -116,6 +118,7 @@ class Agent:
             nursery.start_soon(answer_farewells, self.node, self._is_gone)
             nursery.start_soon(self.publisher.run)
             nursery.start_soon(self.mooring.run)
+            nursery.start_soon(self._follow_leases)
             nursery.start_soon(self.reconciler.run)
 
     async def _follow_source(
@@ -185,6 +188,15 @@ class Agent:
                 is_cut_off=self.hearing.is_cut_off, unopened=unopened
             )
             await trio.sleep(LOOK_PERIOD)
+
+    async def _follow_leases(self) -> None:
+        await follow_leases(
+            self.node,
+            self.table,
+            self.publisher,
+            lease=lambda: self.config.reconcile.lease,
+            log=self.log,
+        )
 
     def _is_answered(self) -> bool:
         """Whether somebody lives whom the seeds told of, or there is nobody to ask."""
@@ -278,22 +290,3 @@ class Agent:
 
     def _is_gone(self, node: str) -> bool:
         return not any(line.node == node for line in self.table.lines)
-
-
-def caution(section: ReconcileSection) -> Caution:
-    """How careful the configuration wants withdrawals."""
-    return Caution(
-        max_withdrawal=section.max_withdrawal,
-        brake_delay=section.brake_delay,
-        release=Release(section.brake),
-        grace=section.grace,
-    )
-
-
-def timing(section: ReconcileSection) -> Timing:
-    """When the configuration wants passes."""
-    return Timing(
-        coalesce=section.coalesce,
-        kernel_coalesce=section.kernel_coalesce,
-        audit_period=section.audit_period,
-    )

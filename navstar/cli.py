@@ -231,6 +231,24 @@ def confirm(
     say(answer, text, as_json=as_json)
 
 
+@app.command(epilog="Example: navstar forget a7  (its machine is gone)")
+def forget(
+    agent: Annotated[str, typer.Argument(help="Its name, or its id.")],
+    socket: Socket = None,
+    config: ConfigFile = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Take a dead agent out for good: withdraw its lines, so that its rows go.
+
+    An agent that only fails keeps its rows, for its containers may live. One that
+    comes back after all publishes its lines again.
+    """
+    answer = ask("forget", socket, config, agent=agent)
+    text = f"{answer['withdrawn']} lines of {answer['agent']} withdrawn."
+    say(answer, text, as_json=as_json)
+
+
 @app.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
 )

@@ -21,11 +21,11 @@ def diff(
 ) -> None:
     """List the rows that are missing, different or surplus, and who published them.
 
-    Exit code 1 if there is any.
+    Exit code 1 if there is any, or a foreign link where one of navstar's should be.
     """
     answer = ask("diff", socket, config)
     show(answer, "show_diff", as_json=as_json)
-    if answer["rows"]:
+    if answer["rows"] or answer["in_the_way"]:
         raise typer.Exit(FAILED)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from lashup import LashupError
 from navstar.control import Reply
 from navstar.errors import ControlError
 from navstar.farewell import wait_until_heard
@@ -40,6 +41,8 @@ class Commands:
             return await self._answer(command, arguments)
         except OSError as error:
             raise ControlError(f"the kernel cannot be asked: {error}") from error
+        except LashupError as error:
+            raise ControlError(f"the table takes no writes now: {error}") from error
 
     def after_reply(self, reply: Reply) -> None:
         """End the daemon once the operator who let it leave knows that it has."""
@@ -73,11 +76,37 @@ class Commands:
                 return {"state": agent.reconciler.mode.value}
             case "confirm", {}:
                 return {"confirmed": agent.reconciler.confirm()}
+            case "forget", {"agent": str(name)}:
+                return await self._forget(name)
             case _:
                 raise ControlError(
                     f"{command[:64]!r} is not a command of this version; there are "
-                    "status, members, plan, routes, diff, explain, down, up, confirm"
+                    "status, members, plan, routes, diff, explain, down, up, confirm, "
+                    "forget"
                 )
+
+    async def _forget(self, name: str) -> Reply:
+        """Take the lines of an agent back that is dead and will not return."""
+        agent = self._agent
+        lines = [
+            line for line in await agent.lines_now() if name in (line.name, line.node)
+        ]
+        nodes = sorted({line.node for line in lines})
+        if not nodes:
+            raise ControlError(f"no line of the table is of an agent {name[:64]!r}")
+        if len(nodes) > 1:
+            ids = ", ".join(nodes)
+            raise ControlError(f"several agents are called {name!r}: name one of {ids}")
+        if nodes == [agent.me]:
+            raise ControlError(f"{name} is this agent; 'navstar down --leave' is meant")
+        if nodes[0] in {member.id.hex() for member in agent.node.live_members()}:
+            raise ControlError(
+                f"{name} is alive, and would say again what is taken back; "
+                "'navstar down --leave' there takes it out"
+            )
+        agent.log.info("forgetting an agent", agent=lines[0].name, node=nodes[0])
+        await agent.publisher.withdraw(lines)
+        return {"agent": lines[0].name, "node": nodes[0], "withdrawn": len(lines)}
 
     async def _down(self) -> Reply:
         self._agent.log.info("going down: taking our rows out of the kernel")

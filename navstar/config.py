@@ -177,6 +177,9 @@ class ReconcileSection(Section):
     #: A node that has no seeds and no peers deletes nothing for so long; nor does one
     #: whose peers know no more of the table than itself (all lost their disks).
     grace: Duration = 30.0
+    #: The lines of an agent that is dead so long are taken back; 0: they stay until
+    #: `navstar forget`. Its containers may live, so let it be hours.
+    lease: Annotated[float, Field(ge=0, strict=False)] = 0.0
 
 
 class ControlSection(Section):

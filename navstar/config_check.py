@@ -61,6 +61,7 @@ max_withdrawal = 0.3              # share of the agents, above 10, gone in brake
 brake_delay = 30.0                # seconds until more than that is looked at again
 brake = "delay"                   # then go on; "ask" waits for 'navstar confirm'
 grace = 30.0                      # seconds before a node without peers deletes
+lease = 0.0                       # seconds that a dead agent keeps its lines; 0: ever
 
 [control]
 socket = "/run/navstar/navstar.sock"

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 import trio
 
 from lashup import NodeConfig, open_node
-from navstar.agent import Agent, caution, timing
+from navstar.agent import Agent
 from navstar.allocator import give_back, share_one_heap
 from navstar.commands import Commands
 from navstar.config import Config, load_keys
 from navstar.control_server import refuse_if_served, serve_control
 from navstar.errors import Unusable
 from navstar.preflight import host_problems, host_warnings
-from navstar.reload import compare, merged
+from navstar.reload import caution, compare, merged, timing
 from navstar.schedule import Cause
 from navstar.status import address_text
 from navstar.supervision import Supervisor, supervisor

@@ -88,7 +88,7 @@ def explain(address: IpAddress, look: Look, lines: Iterable[Line]) -> Explanatio
     if route is None:
         via = _vtep(address, look)
         if via is None:
-            text = "no line leads there: no agent of the table has it"
+            text = "not in the table: no line of any agent leads there"
             return Explanation(address, text, remarks=remarks)
         link, where = via.link, address
     else:

@@ -14,6 +14,7 @@ from navstar.explanation import Explanation, Step, explain
 from navstar.kernel_side import PathBelow
 from navstar.line import Line
 from navstar.look import Look
+from navstar.notices import said
 from navstar.provenance import claimed_ago
 from navstar.tables import row_json
 
@@ -30,6 +31,7 @@ async def diff_json(agent: Agent) -> Json:
         "rows": [_disagreement(one) for one in _disagreements(agent, look)],
         "right": len(look.desired.rows & look.actual),
         "reason": look.verdict.reason or None,
+        "in_the_way": [said(one) for one in look.in_the_way],
     }
 
 

@@ -60,10 +60,14 @@ Name=vtep* u[0-9]*-[0-9]* v[0-9]*-[0-9]* w[0-9]*-[0-9]*
 Unmanaged=yes
 """
 
+# NetworkManager knows * and ? but no ranges: v[0-9]* is a name to it, and v*-* would
+# take in virbr0-nic. With a VXLAN port at its end no other device has such a name.
 _NETWORK_MANAGER = """\
-# VTEPs are navstar's.
+# VTEPs are navstar's, and so are the devices that stand beside one while its VNI or
+# port changes, or on the other underlay family. Other ports than 64000 and 4789 have to
+# be added; 'navstar doctor' says which.
 [keyfile]
-unmanaged-devices+=interface-name:vtep*
+unmanaged-devices+=interface-name:vtep*;interface-name:v*-64000;interface-name:u*-64000;interface-name:w*-64000;interface-name:v*-4789;interface-name:u*-4789;interface-name:w*-4789
 """
 
 FILES = {

@@ -80,9 +80,10 @@ class KernelTables:
 
     def own_links(self) -> dict[str, FoundLink]:
         """The links that navstar made, by name."""
-        return {link.name: link for link in self._vxlan_links() if link.is_ours}
+        return {link.name: link for link in self.vxlan_links() if link.is_ours}
 
-    def _vxlan_links(self) -> list[FoundLink]:
+    def vxlan_links(self) -> list[FoundLink]:
+        """Every VXLAN device, whosever it is."""
         return self._netlink.dump(Rtm.GETLINK, dump_vxlan_body(), read_link)
 
     def link_named(self, name: str) -> FoundLink | None:
@@ -102,7 +103,7 @@ class KernelTables:
         if named is not None and not named.is_ours:
             text = f"a link named {link.name} exists that navstar did not make"
             return text, link.name
-        for other in self._vxlan_links():
+        for other in self.vxlan_links():
             if other.link is None or other.is_ours:
                 continue
             if vxlan_identity(other.link) == vxlan_identity(link):

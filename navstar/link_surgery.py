@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import secrets
+import socket
 from pathlib import Path
 
 from navstar.allocation import Interface
@@ -43,6 +44,13 @@ class LinkSurgery:
             self._own = self._tables.own_links()
         found = self._own.get(name)
         return found.number if found else None
+
+    def former_family(self, name: str) -> int | None:
+        """The underlay family of a link of ours that is called as former ones are."""
+        if self.own_index(name) is None or self._own is None:
+            return None
+        link = self._own[name].link
+        return link.local.version if link and link.receives_only else None
 
     def any_index(self, name: str) -> int | None:
         """The index of the link, whosever it is."""
@@ -89,11 +97,39 @@ class LinkSurgery:
         self._own = None
         found = self._tables.link_named(link.name)
         if found is None:
-            return self._create(link)
+            return self._taken_port(link) or self._create(link)
         if found.link is not None and needs_recreation(found.link, link):
             text = "VNI, port and underlay family cannot change in place"
             return Refusal(errno.EOPNOTSUPP, text)
         return self._ask(*change_requests(found, link))
+
+    def _taken_port(self, link: Link) -> Refusal | None:
+        """What the kernel would answer where a process has the UDP port.
+
+        It says so only when the link is there and is to go up. To make one and take it
+        away again at each try is news to everybody, and to ourselves a reason to try.
+        """
+        family = link.local.version
+        for found in self._tables.vxlan_links():
+            other = found.link
+            # The kernel's own socket, which VXLANs share; it may be that of a VXLAN
+            # without a local address, too.
+            if other is None or (
+                (other.port, other.local.version) == (link.port, family)
+            ):
+                return None
+        try:
+            with socket.socket(
+                socket.AF_INET if family == 4 else socket.AF_INET6, socket.SOCK_DGRAM
+            ) as probe:
+                if family == 6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(("", link.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                text = f"a process has UDP port {link.port}; 'navstar doctor' names it"
+                return Refusal(errno.EADDRINUSE, text)
+        return None
 
     def _create(self, link: Link) -> Refusal | None:
         index = _FIRST_INDEX + secrets.randbelow(_INDICES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from navstar.allocation import Allocation
@@ -9,8 +10,9 @@ from navstar.contest import Contested
 from navstar.diff import Delete, Op, Put, diff, without_links
 from navstar.overlay import Desired, Underlay
 from navstar.overlay_backend import LinkInTheWay
+from navstar.stand_in import stand_ins, with_stand_ins
 from navstar.succession import Succession, links_of, transition
-from navstar.tables import Row
+from navstar.tables import Link, Row
 from navstar.withdrawal import Brake, Knowledge, Verdict
 
 
@@ -82,13 +84,18 @@ def compare(
     """What there is to be done."""
     # Rows come by the thousand, links do not: they are looked for once.
     wanted, there = links_of(desired.rows), links_of(host.rows)
+    taken = {link.name for link in host.in_the_way}
+    standing_in = stand_ins(taken, wanted=wanted, there=there.values())
+    if standing_in:
+        rows = with_stand_ins(desired.rows, host.rows, wanted=wanted, found=standing_in)
+        desired, wanted = replace(desired, rows=rows), links_of(rows)
+        taken -= {link.name for link in standing_in.values()}
     former, again_at = succession.kept(
         desired.rows, wanted=wanted, there=there, now=now
     )
     if former:
         desired = replace(desired, rows=desired.rows | former)
         wanted |= links_of(former)
-    taken = {link.name for link in host.in_the_way}
     possible = without_links(desired.rows, taken)
     change = transition(
         possible,
@@ -102,4 +109,14 @@ def compare(
         verdict = replace(verdict, look_again_at=again_at)
     by = (link.by for link in host.in_the_way)
     names = frozenset({host.device, *wanted, *links_of(verdict.held), *by})
-    return Look(desired, host.rows, verdict, host.in_the_way, ops, links=names)
+    in_the_way = tuple(_shown(way, standing_in) for way in host.in_the_way)
+    return Look(desired, host.rows, verdict, in_the_way, ops, links=names)
+
+
+def _shown(way: LinkInTheWay, standing_in: Mapping[str, Link]) -> LinkInTheWay:
+    """With what becomes of the one that is there."""
+    link = standing_in.get(way.name)
+    if link is None:
+        return way
+    words = f"{link.name} goes on with VNI {link.vni} and port {link.port} until then"
+    return replace(way, problem=f"{way.problem}; {words}")

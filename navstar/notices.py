@@ -153,7 +153,7 @@ class Notices:
         self.tell("overlay unusable", map(said, look.desired.unusable))
         self.tell("foreign link in the way", map(said, look.in_the_way))
         self.tell("row contested", map(str, look.contested))
-        self.tell("row refused", map(str, report.refused))
+        self.tell("row refused", report.complaints)
 
     def tell_change(self, change: Write | Withdraw) -> None:
         """Say what was written to the table."""

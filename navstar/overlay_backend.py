@@ -11,6 +11,8 @@ because the kernel would keep its old prefix. A route is first put so that it ca
 replace anything, because the kernel tells routes apart by prefix and metric only;
 what is in its way is then looked at: ours is replaced, a stranger's stays.
 
+What a link that the kernel refuses was to replace stays too: see `_Pass._is_needed`.
+
 pyroute2 is the oracle of the tests, and no more. It filters links on this side of
 the socket (60 ms for 200 of them, at every look), ties its objects to one thread,
 and cannot put two requests into one send.
@@ -166,10 +168,16 @@ class _Pass:
         self._batch: list[tuple[Op, Request]] = []
         self._contested: list[tuple[Op, Route | Rule]] = []
         self._refused: list[Refused] = []
+        #: Underlay families of links that could not be made or changed.
+        self._missing: set[int] = set()
         self._done = self._writes = 0
 
     def carry_out(self, ops: Iterable[Op]) -> Applied:
         for op in ops:
+            if isinstance(op, Delete) and self._is_needed(op.row):
+                text = "what is to take its place could not be made"
+                self._refused.append(Refused(op, errno.ECANCELED, text))
+                continue
             match op.row:
                 case Link() if isinstance(op, Rename):
                     self._flush()
@@ -188,6 +196,15 @@ class _Pass:
                     self._queue(op, row)
         self._flush()
         return Applied(self._done, self._writes, tuple(self._refused))
+
+    def _is_needed(self, row: Row) -> bool:
+        """Whether it is, or is on, a link whose successor does not stand.
+
+        A stranger may have come since the look, or a process have the UDP port: then
+        traffic still goes by the former link, as the routes do that nothing replaced.
+        """
+        name = link_of(row) if self._missing else None
+        return name is not None and self._surgery.former_family(name) in self._missing
 
     def _queue(self, op: Op, row: PackedRow) -> None:
         name = link_of(row)
@@ -231,6 +248,8 @@ class _Pass:
             self._done += 1
         else:
             self._refused.append(Refused(op, refusal.errno, str(refusal)))
+            if isinstance(op, Put) and isinstance(op.row, Link):
+                self._missing.add(op.row.local.version)
 
     def _settle_contested(self) -> None:
         """Rows that were there already: ours to replace, or a stranger's to leave."""

@@ -7,7 +7,7 @@ without reason: what nobody told us of is set right then.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 import trio
@@ -102,6 +102,16 @@ class Publisher:
             for change in withdrawn:
                 await self._carry_out(change)
             return len(withdrawn)
+
+    async def withdraw(self, lines: Iterable[Line]) -> None:
+        """Take lines of an agent back that will never do it itself.
+
+        Raises:
+            LashupError: The table takes no writes now; some may have been taken back.
+        """
+        for line in lines:
+            async with self._writing:
+                await self._carry_out(Withdraw(line))
 
     async def _set_right(self) -> bool:
         speech = None if self._is_silent else self._speech()

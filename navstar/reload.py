@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from navstar.config import Config
+from navstar.config import Config, ReconcileSection
+from navstar.schedule import Timing
+from navstar.withdrawal import Caution, Release
 
 #: Fields that a running daemon takes over; the last part may be any.
 SAFE = (
@@ -62,3 +64,22 @@ def _differing(old: Config, new: Config) -> Iterator[str]:
         for field in type(before).model_fields:
             if getattr(before, field) != getattr(after, field):
                 yield f"{name}.{field}"
+
+
+def caution(section: ReconcileSection) -> Caution:
+    """How careful the configuration wants withdrawals."""
+    return Caution(
+        max_withdrawal=section.max_withdrawal,
+        brake_delay=section.brake_delay,
+        release=Release(section.brake),
+        grace=section.grace,
+    )
+
+
+def timing(section: ReconcileSection) -> Timing:
+    """When the configuration wants passes."""
+    return Timing(
+        coalesce=section.coalesce,
+        kernel_coalesce=section.kernel_coalesce,
+        audit_period=section.audit_period,
+    )

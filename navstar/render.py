@@ -112,7 +112,9 @@ def show_diff(answer: Json) -> None:
         _print(("state", "row", "kernel has", "published by", "claimed"), rows)
     if answer["reason"]:
         _console().print(Text(f"Held back: {answer['reason']}", style="yellow"))
-    if not rows:
+    for link in answer["in_the_way"]:
+        _console().print(Text(f"in the way: {link}", style="yellow"))
+    if not (rows or answer["in_the_way"]):
         _console().print(f"All {answer['right']} rows are as they should be.")
 
 

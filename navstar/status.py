@@ -91,7 +91,7 @@ def _state_of(agent: Agent) -> Json:
         "skipped": _skipped(agent, look),
         "in_the_way": [said(one) for one in look.in_the_way],
         "contested": [_contested(one) for one in look.contested],
-        "refused": [str(one) for one in last.refused] if last is not None else [],
+        "refused": list(last.complaints) if last is not None else [],
     }
 
 

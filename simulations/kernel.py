@@ -54,6 +54,7 @@ class FakeKernel:
     def apply(self, ops: Iterable[Op]) -> Applied:
         """Carry out operations in order; each is done or refused."""
         done, writes, refused = 0, 0, []
+        missing: set[int] = set()
         for op in ops:
             before = dict(self._rows)
             match op:
@@ -62,8 +63,11 @@ class FakeKernel:
                 case Rename(link, name):
                     number = self._rename(link, name)
                 case Delete(row):
-                    number = self._delete(row)
+                    is_needed = self._former_family(row) in missing
+                    number = errno.ECANCELED if is_needed else self._delete(row)
             if number:
+                if isinstance(op, Put) and isinstance(op.row, Link):
+                    missing.add(op.row.local.version)
                 refused.append(Refused(op, number, errno.errorcode[number]))
             else:
                 done += 1
@@ -112,6 +116,13 @@ class FakeKernel:
             return errno.EEXIST
         self.reset(renamed(tuple(self._rows.values()), {link.name: name}))
         return 0
+
+    def _former_family(self, row: Row) -> int | None:
+        """Of a row of a link that is called as former ones are: its underlay's."""
+        link = self._rows.get(("link", link_of(row)))
+        if isinstance(link, Link) and link.receives_only:
+            return link.local.version
+        return None
 
     def _delete(self, row: Row) -> int:
         found = self._rows.pop(kernel_key(row), None)

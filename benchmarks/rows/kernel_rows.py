@@ -50,6 +50,7 @@ def measure_program(effort: Effort) -> list[Case]:
         cases.append(_by_calls("1,000 agents", dual_stack(1_000)))
         cases += _program("10,000 agents, IPv4", ipv4_only(10_000), goal=0.2)
         cases.append(_by_calls("10,000 agents, IPv4", ipv4_only(10_000)))
+        cases += _program("10,000 agents, 60,000 rows", dual_stack(10_000), goal=0.2)
     return cases
 
 

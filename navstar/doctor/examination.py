@@ -14,7 +14,7 @@ from navstar.config import Config, FileSource, load_config
 from navstar.control import Reply, request
 from navstar.doctor.clock import check_clock
 from navstar.doctor.finding import Finding, Level
-from navstar.doctor.firewall import check_forward_policy
+from navstar.doctor.firewall import check_device_names, check_forward_policy
 from navstar.doctor.host import Host, NeededVtep, Needs
 from navstar.doctor.kernel import check_rights, check_version, check_vxlan
 from navstar.doctor.managers import check_network_manager, check_networkd
@@ -42,6 +42,7 @@ CHECKS: dict[str, Check] = {
     "links": check_links,
     "rules": check_rules,
     "firewall": check_forward_policy,
+    "firewall rules": check_device_names,
     "networkd": check_networkd,
     "NetworkManager": check_network_manager,
     "clock": check_clock,

@@ -1,63 +1,39 @@
 """Whether the host's firewall drops what it should pass on.
 
-nftables is asked over netlink, which also shows what `iptables-nft` wrote. The older
-iptables keeps its tables elsewhere; that it is in use is all that is looked at.
-
-Source: linux/netfilter/nf_tables.h, nfnetlink.h.
+nftables is looked into (`navstar.doctor.nftables`), and with it what `iptables-nft`
+wrote. The older iptables keeps its tables elsewhere; that it is in use is all that is
+looked at.
 """
 
 from __future__ import annotations
 
-import socket
-import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from navstar.doctor.finding import Finding, Level
-from navstar.doctor.host import Host, Needs
-from navstar.netlink_codec import (
-    NLM_F_DUMP,
-    NLM_F_REQUEST,
-    NLMSG_DONE,
-    NLMSG_ERROR,
-    attributes,
-    message,
-    messages,
-    text,
-)
+from navstar.doctor.host import Host, NeededVtep, Needs
+from navstar.doctor.nftables import DeviceName, device_names, dropping_chains
 
-_NETLINK_NETFILTER = 12
-_NFT_GETCHAIN = 10 << 8 | 4
-_FAMILY_HEADER = struct.Struct(">BBH")
-_TABLE, _NAME, _HOOK, _POLICY = 1, 3, 4, 5
-_HOOKNUM = 1
-_FORWARD, _DROP = 2, 0
 _FAMILIES = {1: ("inet", {4, 6}), 2: ("ip", {4}), 10: ("ip6", {6})}
-_TIMEOUT = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Chain:
-    family: int
-    table: str
-    name: str
+#: For the commands, while no allocation is known.
+_USUAL = NeededVtep("vtep1024", 1024, 64000, None, frozenset({4}))
 
 
 def check_forward_policy(host: Host, needs: Needs) -> Iterator[Finding]:
     """No chain at the forward hook drops what no rule lets pass."""
-    for chain in _dropping_chains():
+    for chain in dropping_chains():
         name, families = _FAMILIES.get(chain.family, ("?", set()))
         if not families & needs.families:
             continue
         accept = f"nft insert rule {name} {chain.table} {chain.name}"
-        vteps = ", ".join(vtep.name for vtep in needs.vteps) or "vtep1024"
+        vteps = needs.vteps or (_USUAL,)
+        devices = ", ".join(one for vtep in vteps for one in _devices(vtep, needs))
         yield Finding(
             "firewall",
             Level.WARNING,
             f"chain {name} {chain.table} {chain.name} has the policy drop",
             "packets between bridge and VTEP are dropped unless a rule accepts them",
-            f"{accept} iifname {{ {vteps} }} accept; "
-            f"{accept} oifname {{ {vteps} }} accept",
+            f"{accept} iifname '{{ {devices} }}' accept; "
+            f"{accept} oifname '{{ {devices} }}' accept",
         )
     for family, table in ((4, "ip_tables_names"), (6, "ip6_tables_names")):
         names = (host.text(f"/proc/thread-self/net/{table}") or "").split()
@@ -72,37 +48,36 @@ def check_forward_policy(host: Host, needs: Needs) -> Iterator[Finding]:
             )
 
 
-def _dropping_chains() -> list[_Chain]:
-    """Base chains at the forward hook whose policy is to drop."""
-    try:
-        answers = _dump(_NFT_GETCHAIN)
-    except OSError:
-        return []  # No nftables in this kernel: nothing drops by it.
-    return [chain for body in answers if (chain := _dropping(body)) is not None]
+def check_device_names(host: Host, needs: Needs) -> Iterator[Finding]:
+    """Where rules name a VTEP, they name the devices beside it as well."""
+    found = device_names()
+    for vtep in needs.vteps:
+        first, *others = _devices(vtep, needs)
+        for family, table in sorted({_place(one) for one in found}):
+            here = [one for one in found if _place(one) == (family, table)]
+            chains = sorted({one.chain.name for one in here if one.matches(first)})
+            missing = [x for x in others if not any(one.matches(x) for one in here)]
+            name, families = _FAMILIES.get(family, ("?", set()))
+            if not (chains and missing and families & needs.families):
+                continue
+            yield Finding(
+                "firewall rules",
+                Level.WARNING,
+                f"rules in {name} {table} ({', '.join(chains)}) name {first} and not "
+                + ", ".join(missing),
+                "packets by these devices are not matched: they come in by them while "
+                "VNI or port of the VTEP change, and go both ways by the one with w "
+                "where another agent is on the other underlay family",
+                f"name them wherever {first} is named: iifname "
+                f"'{{ {', '.join((first, *missing))} }}'",
+            )
 
 
-def _dropping(body: bytes) -> _Chain | None:
-    told = attributes(body, _FAMILY_HEADER.size)
-    hook = attributes(told.get(_HOOK, b""), 0).get(_HOOKNUM)
-    if hook is None or int.from_bytes(hook, "big") != _FORWARD:
-        return None
-    policy = told.get(_POLICY)
-    if policy is None or int.from_bytes(policy, "big") != _DROP:
-        return None
-    return _Chain(body[0], text(told.get(_TABLE, b"")), text(told.get(_NAME, b"")))
+def _devices(vtep: NeededVtep, needs: Needs) -> tuple[str, ...]:
+    """The VTEP's own, and those that may come to stand beside it."""
+    version = needs.agent_ip.version if needs.agent_ip is not None else 4
+    return vtep.name, *vtep.beside(version)
 
 
-def _dump(kind: int) -> list[bytes]:
-    with socket.socket(
-        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER
-    ) as netlink:
-        netlink.settimeout(_TIMEOUT)
-        netlink.bind((0, 0))
-        body = _FAMILY_HEADER.pack(socket.AF_UNSPEC, 0, 0)
-        netlink.send(message(kind, NLM_F_REQUEST | NLM_F_DUMP, 1, body))
-        bodies: list[bytes] = []
-        while True:
-            for answer in messages(netlink.recv(1 << 16)):
-                if answer.type in (NLMSG_ERROR, NLMSG_DONE):
-                    return bodies
-                bodies.append(answer.body)
+def _place(one: DeviceName) -> tuple[int, str]:
+    return one.chain.family, one.chain.table

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from navstar.allocation import IpAddress
+from navstar.tables import former_name, second_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,20 @@ class NeededVtep:
     port: int
     mtu: int | None
     families: frozenset[int]
+
+    def beside(self, version: int) -> tuple[str, ...]:
+        """Names of the devices that may come to stand beside it.
+
+        They have the numbers of today: the one that only receives is there when
+        these change, and the second one when another agent needs it.
+
+        Args:
+            version: Of the agent's underlay address.
+        """
+        return (
+            former_name(self.vni, self.port, version),
+            second_name(self.vni, self.port),
+        )
 
 
 @dataclass(frozen=True, slots=True)

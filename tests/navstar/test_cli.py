@@ -73,6 +73,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
         "diff",
         "explain",
         "doctor",
+        "forget",
     ):
         assert f"\n  {word} " in shown.stdout
     assert "Exit codes" in shown.stdout
@@ -80,7 +81,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
 
 COMMANDS = [
     *("run", "plan", "status", "members", "routes", "down", "up", "confirm"),
-    *("diff", "explain", "doctor", "install"),
+    *("diff", "explain", "doctor", "install", "forget"),
 ]
 
 

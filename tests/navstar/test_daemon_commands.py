@@ -120,6 +120,42 @@ def test_who_leaves_for_good_is_gone_everywhere_when_the_command_returns(pair) -
     until(lambda: second.ask("status")["members"]["left"], lambda left: left == 1)
 
 
+def test_an_agent_that_is_dead_is_forgotten_when_somebody_says_so(pair) -> None:
+    first, second = pair
+    status = second.ask("status")
+    second.end(signal.SIGKILL)
+    until(lambda: first.ask("status")["members"]["down"], lambda down: down == 1)
+    before = first.rows()
+
+    done = first.navstar("forget", "a2", "--config", str(first.config), "--json")
+
+    answer = {"agent": "a2", "node": status["node"]["id"], "withdrawn": 2}
+    assert json.loads(done.stdout) == answer
+    until(first.rows, lambda rows: not any("9.0.2.0/24" in row for row in rows))
+    # It comes back after all.
+    second.start()
+    assert until(first.rows, lambda rows: rows == before)
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("a2", "a2 is alive, and would say again what is taken back"),
+        ("a1", "a1 is this agent; 'navstar down --leave' is meant"),
+        ("a9", "no line of the table is of an agent 'a9'"),
+    ],
+)
+def test_an_agent_that_lives_is_not_forgotten(standing, agent, words) -> None:
+    first, _ = standing
+    before = first.rows()
+
+    done = first.navstar("forget", agent, "--config", str(first.config))
+
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert first.rows() == before
+
+
 def test_a_second_daemon_is_refused_and_told_why(standing) -> None:
     first, _ = standing
     other = first.directory / "other.toml"

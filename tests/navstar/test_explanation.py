@@ -41,7 +41,7 @@ WAY = ["rule", "link", "address", "route", "neighbour", "fdb"]
         ("44.128.0.4", "the VTEP of a4", [step for step in WAY if step != "route"]),
         ("44.128.0.1", "this agent's own VTEP address, on vtep1024", []),
         ("9.0.1.7", "in 9.0.1.0/24, this agent's own block: behind its bridge", []),
-        ("9.0.9.7", "no line leads there: no agent of the table has it", []),
+        ("9.0.9.7", "not in the table: no line of any agent leads there", []),
     ],
 )
 def test_the_way_to_each_kind_of_address(address, meaning, steps) -> None:

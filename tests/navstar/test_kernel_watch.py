@@ -60,6 +60,32 @@ def test_what_somebody_else_changes_is_told(command, told):
         assert watch.drain() == frozenset()
 
 
+def test_a_link_whose_port_a_process_has_is_refused_without_a_word_to_anybody():
+    @watching
+    def _(kernel, watch):
+        other = replace(LINK, name="v0", vni=7, port=4789)
+        with socket.socket(type=socket.SOCK_DGRAM) as process:
+            process.bind(("", 4789))
+
+            (refused,) = kernel.apply([Put(other)]).refused
+
+        assert "a process has UDP port 4789" in refused.text
+        assert watch.drain() == frozenset()
+        assert kernel.apply([Put(other)]).refused == ()
+
+
+@pytest.mark.parametrize("local", ["local 10.0.0.1", ""])
+def test_a_port_that_another_vxlan_has_is_shared(local):
+    @watching
+    def _(kernel, _watch):
+        ip(f"link add v1 type vxlan id 9 dstport 4789 {local}")
+        ip("link set v1 up")
+
+        other = replace(LINK, name="v0", vni=7, port=4789)
+
+        assert kernel.apply([Put(other)]).refused == ()
+
+
 @pytest.mark.parametrize("change", ["del", "replace"])
 def test_an_fdb_row_that_somebody_else_changes_is_told(change):
     @watching

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from navstar.errors import ControlError
-from tests.navstar.daemons import Daemon, start, two_agents, until
+from tests.navstar.daemons import ALLOCATION, Daemon, start, two_agents, until
 
 pytestmark = pytest.mark.kernel
 
@@ -41,6 +41,28 @@ def test_a_foreign_device_in_the_way_is_wrong_until_it_is_gone(agents) -> None:
     mended = first.navstar("status", "--config", str(first.config), "--json")
     assert mended.returncode == 0
     assert json.loads(mended.stdout)["problems"] == []
+
+
+def test_a_vtep_that_a_foreign_device_keeps_from_its_numbers_goes_on(agents) -> None:
+    start(*agents)
+    first, _ = agents
+    first.run("ip link add stranger type vxlan id 1030 dstport 64000 local 10.78.0.1")
+    before = first.rows()
+    text = ALLOCATION.format(number=1, block=1)
+    first.allocate(text.replace("vni = 1024", "vni = 1030"))
+    until(lambda: first.ask("status"), lambda found: found["in_the_way"])
+
+    diff = first.navstar("diff", "--config", str(first.config))
+    words = " ".join(diff.stdout.split())
+
+    assert diff.returncode == 1
+    assert "in the way: vtep1024: stranger has VNI 1030" in words
+    assert "vtep1024 goes on with VNI 1024 and port 64000 until then" in words
+    assert first.rows() == before
+
+    first.run("ip link del stranger")
+    until(lambda: first.ask("status"), lambda found: found["ok"])
+    assert "vxlan id 1030" in first.run("ip -d link show vtep1024")
 
 
 def test_leaving_is_asked_for_clearly_or_not_at_all(agents) -> None:

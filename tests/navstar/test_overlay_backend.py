@@ -14,7 +14,8 @@ from ipaddress import (
 import pytest
 from hypothesis import given, settings
 
-from navstar.diff import Delete, Put, diff
+from navstar.diff import Delete, Put, Rename, diff
+from navstar.moved_rows import renamed
 from navstar.overlay_backend import Kernel
 from navstar.tables import Addr, Fdb, Link, Neighbour, Route, Rule, kernel_key
 from simulations.kernel import FakeKernel, set_link_down
@@ -164,6 +165,25 @@ def test_a_link_of_a_stranger_with_our_name_is_reported_and_kept(behaves):
         on_link = {row for row in desired if not isinstance(row, Rule)}
         assert {refused.op.row for refused in applied.refused} == on_link
         assert world.kernel.dump() == frozenset()
+
+
+def test_what_a_link_that_cannot_be_made_was_to_replace_stays(behaves):
+    @behaves
+    def _(world):
+        desired = GROUND | path_to(2)
+        reach(world.kernel, desired)
+        world.add_foreign_link("vtk9")
+        former = frozenset(renamed(desired, {VTEP: "v1024-64000"}))
+        wanted = frozenset(renamed(desired - {LINK}, {VTEP: "vtk9"}))
+        wanted |= {replace(LINK, name="vtk9", vni=1030)}
+
+        applied = world.kernel.apply(
+            (Rename(LINK, "v1024-64000"), *diff(wanted, former))
+        )
+
+        assert world.kernel.dump() == former
+        # All but the rename and the rules, which are there.
+        assert len(applied.refused) == len(diff(wanted, former))
 
 
 def test_a_route_of_a_stranger_is_not_replaced(behaves):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from navstar.doctor.host import Host, NeededVtep, Needs
 from navstar.doctor.kernel import check_rights, check_version, judge_vxlan
 from navstar.doctor.managers import check_network_manager, check_networkd
 from navstar.doctor.settings import check_neighbour_limits
+from navstar.installation import install
 from navstar.netlink_socket import Refusal
 
 VTEP = NeededVtep("vtep1024", 1024, 64000, 1450, frozenset({4, 6}))
@@ -98,22 +101,77 @@ def test_networkd_must_leave_foreign_routes_and_rules_alone(host) -> None:
     assert len(list(check_networkd(host, NEEDS))) == 1
 
 
+BESIDE = "interface-name:v*-64000;interface-name:=w1024-64000"
+OTHER_PORT = Needs((replace(VTEP, port=4790),), agent_ip=ip_address("fd00::1"))
+
+
 @pytest.mark.parametrize(
-    ("spec", "count"),
+    ("spec", "managed"),
     [
-        ("interface-name:vtep*", 0),
-        ("interface-name:=vtep1024", 0),
-        ("mac:00:22:68:1c:59:b1;interface-name:vtep????", 0),
-        ("interface-name:docker*", 1),
+        (f"interface-name:vtep*;{BESIDE}", ""),
+        (f"interface-name:=vtep1024,{BESIDE}", ""),
+        (f"mac:00:22:68:1c:59:b1;interface-name:~vtep????;{BESIDE}", ""),
+        ("type:vxlan", ""),
+        ("*,except:interface-name:vtep*", "vtep1024"),
+        ("except:interface-name:docker*", ""),
+        (f"interface-name:docker*;{BESIDE}", "vtep1024"),
+        (f"interface-name:=vtep*;{BESIDE}", "vtep1024"),
+        ("interface-name:vtep*", "v1024-64000, w1024-64000"),
+        # Ranges are no patterns to NetworkManager.
+        (f"interface-name:vtep[0-9]*;{BESIDE}", "vtep1024"),
     ],
 )
-def test_network_manager_must_not_manage_our_vteps(host, spec, count) -> None:
+def test_network_manager_must_not_manage_our_devices(host, spec, managed) -> None:
     host.write("/run/NetworkManager/state", "")
     host.write(
         "/etc/NetworkManager/conf.d/10.conf", f"[keyfile]\nunmanaged-devices={spec}\n"
     )
 
-    assert len(list(check_network_manager(host, NEEDS))) == count
+    found = [one.problem for one in check_network_manager(host, NEEDS)]
+
+    words = f"NetworkManager runs and may manage {managed}"
+    assert found == ([words] if managed else [])
+
+
+def test_a_later_file_of_network_manager_overrules_an_earlier_one(host) -> None:
+    host.write("/run/NetworkManager/state", "")
+    host.write(
+        "/usr/lib/NetworkManager/conf.d/10.conf", "unmanaged-devices=type:vxlan\n"
+    )
+    assert list(check_network_manager(host, NEEDS)) == []
+
+    host.write(
+        "/etc/NetworkManager/NetworkManager.conf", "unmanaged-devices=interface-name:x"
+    )
+
+    assert len(list(check_network_manager(host, NEEDS))) == 1
+
+
+def test_what_is_installed_keeps_network_manager_off_ours_and_off_nothing_else(
+    host,
+) -> None:
+    host.write("/run/NetworkManager/state", "")
+    install(host.root, program="/usr/bin/navstar")
+    strangers = ["virbr0-nic", "veth-a", "wlan0", "vnet0", "usb0", "v1024-eth0"]
+    others = Needs(tuple(replace(VTEP, name=name) for name in strangers))
+
+    managed = [one.problem for one in check_network_manager(host, others)]
+
+    assert list(check_network_manager(host, NEEDS)) == []
+    assert [problem.split()[-1] for problem in managed] == strangers
+
+
+def test_for_another_port_it_is_said_what_to_add(host) -> None:
+    host.write("/run/NetworkManager/state", "")
+    install(host.root, program="/usr/bin/navstar")
+
+    (found,) = check_network_manager(host, OTHER_PORT)
+
+    assert found.problem.endswith("may manage u1024-4790, w1024-4790")
+    added = "unmanaged-devices+=interface-name:u1024-4790;interface-name:w1024-4790"
+    assert added in found.remedy
+    host.write("/etc/NetworkManager/conf.d/90.conf", added)
+    assert list(check_network_manager(host, OTHER_PORT)) == []
 
 
 def test_network_manager_that_does_not_run_harms_nobody(host) -> None:

@@ -9,11 +9,13 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from pyroute2.nftables.expressions import genex
 from pyroute2.nftables.main import NFTables
 
 from navstar.doctor.examination import CHECKS, examine
 from navstar.doctor.finding import Finding, Level
 from navstar.doctor.host import Host, NeededVtep, Needs
+from navstar.netlink_codec import attribute, error_of, message, messages
 from tests.kernel_namespace import in_namespace, ip
 
 pytestmark = pytest.mark.kernel
@@ -48,6 +50,26 @@ def forward_policy(policy: int, hook: str = "forward") -> None:
             type="filter",
             policy=policy,
         )
+
+
+def accepting(*names: bytes, reads: int = 6) -> None:
+    """A rule for each name of an incoming device: `iifname` is the key 6 of meta."""
+    with NFTables(nfgen_family=1) as nft:
+        nft.table("add", name="filter")
+        nft.chain("add", table="filter", name="mine")
+        for name in names:
+            value = {"attrs": [("NFTA_DATA_VALUE", name)]}
+            meta = genex("meta", {"key": reads, "dreg": 1})
+            cmp = genex("cmp", {"sreg": 1, "op": 0, "data": value})
+            nft.rule("add", table="filter", chain="mine", expressions=[[meta], [cmp]])
+
+
+def accepting_the_vtep() -> None:
+    accepting(b"vtep1024".ljust(16, b"\0"))
+
+
+def accepting_vteps() -> None:
+    accepting(b"vtep", b"v1024-64000".ljust(16, b"\0"))
 
 
 def foreign_vxlan() -> None:
@@ -97,6 +119,13 @@ PLANTED: list[tuple[Plant, str, Level, str]] = [
     (foreign_name, "links", Level.FAULT, "a link named vtep1024"),
     (catch_all_rule, "rules", Level.WARNING, "rule 100 sends every packet"),
     (dropping, "firewall", Level.WARNING, "policy drop"),
+    (
+        accepting_the_vtep,
+        "firewall rules",
+        Level.WARNING,
+        "(mine) name vtep1024 and not v1024-64000, w1024-64000",
+    ),
+    (accepting_vteps, "firewall rules", Level.WARNING, "and not w1024-64000"),
 ]
 
 
@@ -165,6 +194,70 @@ def test_a_chain_that_drops_nothing_that_is_passed_on_is_fine(policy, hook):
         forward_policy(policy, hook)
 
         assert of_this_namespace(examine(Host(), NEEDS)) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "reads"),
+    [
+        ([b"vtep1024", b"v1024-64000", b"w1024-64000"], 6),
+        ([b"eth0"], 6),
+        # The mark of a packet is no device.
+        ([b"vtep1024"], 3),
+    ],
+    ids=["all", "another", "no device"],
+)
+def test_rules_that_name_every_device_or_none_are_fine(names, reads):
+    @in_namespace
+    def _():
+        sound_host()
+        width = 16 if reads == 6 else 4
+        accepting(*(name.ljust(width, b"\0")[:width] for name in names), reads=reads)
+
+        assert of_this_namespace(examine(Host(), NEEDS)) == []
+
+
+def text(kind: int, value: str) -> bytes:
+    return attribute(kind, value.encode() + b"\0")
+
+
+def u32(kind: int, value: int) -> bytes:
+    return attribute(kind, value.to_bytes(4, "big"))
+
+
+def accepting_a_set_of(name: str) -> None:
+    """A rule with braces, as `nft` writes it: pyroute2 has no sets of device names."""
+    accepting()
+    key = attribute(1, attribute(1, name.encode().ljust(16, b"\0")))
+    meta = text(1, "meta") + attribute(2, u32(2, 6) + u32(1, 1))
+    lookup = text(1, "lookup") + attribute(2, text(1, "s") + u32(2, 1))
+    # Kind, flags beyond REQUEST and ACK, attributes: a set, its element, a rule.
+    asked = (
+        (9, 0x400, text(1, "filter") + text(2, "s") + u32(5, 16) + u32(10, 1)),
+        (12, 0x400, text(1, "filter") + text(2, "s") + attribute(3, attribute(1, key))),
+        (6, 0xC00, text(1, "filter") + text(2, "mine")
+         + attribute(4, attribute(1, meta) + attribute(1, lookup))),
+    )  # fmt: skip
+    frame = b"\0\0\0\x0a"
+    batch = message(0x10, 1, 0, frame)
+    for number, (kind, flags, body) in enumerate(asked, 1):
+        batch += message(10 << 8 | kind, flags | 5, number, b"\1\0\0\0" + body)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netlink:
+        netlink.send(batch + message(0x11, 1, 9, frame))
+        netlink.settimeout(2)
+        answers = [netlink.recv(1 << 16) for _ in asked]
+    errors = [error_of(got) for answer in answers for got in messages(answer)]
+    assert {number for number, _ in errors} == {0}, errors
+
+
+def test_the_names_in_a_set_count():
+    @in_namespace
+    def _():
+        sound_host()
+        accepting_a_set_of("vtep1024")
+
+        (found,) = of_this_namespace(examine(Host(), NEEDS))
+
+        assert "name vtep1024 and not" in found.problem
 
 
 def test_examining_changes_nothing():

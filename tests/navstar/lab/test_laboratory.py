@@ -20,6 +20,7 @@ from navstar.lab.record import find_record
 from navstar.lab.sabotage import delete_link
 from navstar.lab.steps import reachability
 from navstar.lab.topology import UPLINK, Topology, namespaces_of
+from tests.kernel_namespace import ip
 
 pytestmark = pytest.mark.kernel
 
@@ -56,6 +57,22 @@ def test_without_navstar_no_container_reaches_another_agents(prefix, monkeypatch
     assert not check.ok
     assert check.figures["container_paths_ok"] == 0
     assert check.figures["agents_with_strict_rp_filter"] == 2
+
+
+@pytest.mark.parametrize(("device", "strict"), [("v1024-64000", 1), ("vtep1024", 0)])
+def test_what_is_loose_on_purpose_is_no_fault(prefix, monkeypatch, device, strict):
+    monkeypatch.setattr(reachability, "PATIENCE", 0.2)
+    with open_lab(Topology(prefix, size=1, containers=1)) as lab:
+        lab.build()
+        setting = Path("/proc/sys/net/ipv4/conf", device, "rp_filter")
+        namespaces.inside(
+            lab.agents[0].namespace,
+            lambda: [ip(f"link add {device} type bridge"), setting.write_text("2")],
+        )
+
+        check = reachability.check_reachability(lab)
+
+    assert check.figures["agents_with_strict_rp_filter"] == strict
 
 
 def test_agents_forward_and_check_the_reverse_path_strictly(prefix):
