@@ -47,6 +47,10 @@ class Days:
         peer.tick(now=self.now, wall=self.wall)
         peer.sync_disk()
 
+    def restart(self, number: int) -> None:
+        self.switch_off(number)
+        self.switch_on(number)
+
     @property
     def now(self) -> float:
         return self.day * DAY

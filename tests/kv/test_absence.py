@@ -1,0 +1,245 @@
+"""Absence: what must not come back with a disk that was away, and what is kept."""
+
+from __future__ import annotations
+
+import random
+import struct
+
+import pytest
+
+from lashup.kv.absence import DAY
+from lashup.kv.rider import Rider
+from tests.kv.days import AFTER, ROOT, Days
+from tests.kv.vocabulary import WALL, Network, Peer
+
+
+def test_what_was_removed_long_ago_does_not_come_back_with_a_disk_that_was_away():
+    days = Days(3)
+    days.write(0, ROOT.register("old").assign(1))
+    days.pass_days(1)
+    days.switch_off(2)
+    days.restart(0)
+    days.write(0, ROOT.remove(), ROOT.register("new").assign(1))
+    days.pass_days(AFTER + 10)
+    assert days.actors(0) == 1
+
+    days.switch_on(2)
+    days.pass_days(1)
+
+    assert [days.value(n) for n in range(3)] == [{"new": 1}] * 3
+    assert days.peers[2].dropped == 1
+    # To drop is not to forget: the horizon is what the others have forgotten.
+    assert days.peers[2].replica.rider.horizon < days.wall // DAY
+
+
+def test_what_a_disk_that_was_away_had_removed_itself_is_told_before_it_is_forgotten():
+    days = Days(3)
+    days.write(0, ROOT.register("gone").assign(1))
+    days.pass_days(1)
+    days.write(2, ROOT.remove())
+    for _ in range(2):
+        days.restart(2)  # It notes the day.
+    days.switch_off(2)
+    days.restart(0)
+    days.write(0, ROOT.register("short").assign(1))
+    days.write(0, ROOT.register("short").remove())
+    days.pass_days(AFTER + 10)
+    # Nobody is current before a day has passed.
+    days.switch_off(0)
+    days.switch_off(1)
+    days.day += 5
+    for number in range(3):
+        days.switch_on(number)
+
+    days.pass_days(2)
+
+    assert [days.value(n) for n in range(3)] == [{}] * 3
+
+
+def test_two_disks_that_were_away_bring_nothing_back_by_each_other():
+    days = Days(3)
+    days.write(0, ROOT.register("old").assign(1))
+    days.pass_days(1)
+    days.switch_off(1)
+    days.pass_days(1)
+    days.switch_off(2)
+    days.restart(0)
+    days.write(0, ROOT.remove(), ROOT.register("new").assign(1))
+    days.pass_days(AFTER + 10)
+    days.on.discard(0)
+    days.switch_on(1)
+    days.write(1, ROOT.register("one").assign(1))
+    days.switch_off(1)
+    days.day += 3
+    days.switch_on(1)
+    days.switch_on(2)
+
+    # They hear of no horizon, and after a while take from each other.
+    network = Network(*days.running, rng=random.Random(1))
+    network.now = days.now
+    assert network.run(until=lambda: days.are_equal, seconds=60)
+    days.on.add(0)
+    days.pass_days(1)
+
+    assert [days.value(n) for n in range(3)] == [{"new": 1}] * 3
+
+
+def test_what_the_disk_that_was_away_shares_with_the_others_stays():
+    days = Days(2)
+    days.write(0, ROOT.register("kept").assign(1))
+    days.write(1, ROOT.register("gone").assign(1))
+    days.pass_days(1)
+    days.switch_off(1)
+    days.restart(0)
+    days.write(0, ROOT.map_field("m").register("gone").assign(1), ROOT.remove())
+    days.write(0, ROOT.register("kept").assign(2))
+    days.pass_days(AFTER + 10)
+
+    days.switch_on(1)
+    days.write(1, ROOT.register("at once").assign(3))
+    days.pass_days(1)
+
+    assert days.value(0) == days.value(1) == {"kept": 2, "at once": 3}
+
+
+def test_a_cluster_that_was_off_as_a_whole_drops_nothing():
+    days = Days(3)
+    days.write(0, ROOT.register("first").assign(1))
+    days.pass_days(AFTER + 5)
+    days.switch_off(0)
+    days.day += 1
+    days.write(1, ROOT.register("first").remove(), ROOT.register("then").assign(2))
+    days.switch_off(1)
+    days.write(2, ROOT.register("never told").assign(3))
+    days.switch_off(2)
+
+    days.day += 100
+    for number in (0, 2, 1):
+        days.switch_on(number)
+    days.pass_days(1)
+
+    # What one removed on the last day the others had not heard of; it still counts.
+    assert days.value(0) == {"then": 2, "never told": 3}
+    assert [peer.dropped for peer in days.peers] == [0, 0, 0]
+
+
+def test_a_newcomer_between_the_old_and_the_new_takes_nothing_outdated():
+    days = Days(3)
+    days.switch_off(1)
+    days.write(0, ROOT.register("old").assign(1))
+    days.write(2, ROOT.register("mine").assign(1))
+    days.pass_days(1)
+    days.switch_off(2)
+    days.write(0, ROOT.register("old").remove(), ROOT.register("mine").remove())
+    days.restart(0)
+    days.write(0, ROOT.register("new").assign(1))
+    days.pass_days(AFTER + 10)
+    fresh, away = days.peers[1], days.peers[2]
+    days.switch_on(1)
+    days.switch_on(2)
+
+    # It has heard of the cluster, but has nothing of its table yet.
+    fresh.hear_digest_of(days.peers[0], now=days.now)
+    fresh.said()
+    fresh.hear_digest_of(away, now=days.now)
+    fresh.tick(now=days.now)
+    asked = {to for to, _, _ in fresh.said()}
+    days.pass_days(1)
+
+    assert asked == {days.peers[0].address}
+    assert days.value(1) == days.value(2) == {"new": 1}
+
+
+def test_nothing_is_taken_from_a_disk_that_was_away_before_it_has_caught_up():
+    days = Days(2)
+    days.write(0, ROOT.register("old").assign(1))
+    days.pass_days(1)
+    days.switch_off(1)
+    days.write(0, ROOT.remove(), ROOT.map_field("m").register("new").assign(1))
+    days.write(0, ROOT.remove())
+    days.pass_days(AFTER + 10)
+    days.switch_on(1)
+    one, away = days.peers
+
+    one.hear_digest_of(away, now=days.now)
+    one.tick(now=days.now + 1.0, wall=days.wall + 1.0)
+    assert one.said() == []
+    away.write(ROOT.register("mine").assign(1), wall=days.wall)
+    away.sync_disk()
+    away.hear_digest_of(one, now=days.now)
+    away.tick(now=days.now + 1.0, wall=days.wall + 1.0)
+    assert away.said() != []
+
+    days.pass_days(1)
+    assert days.value(0) == days.value(1) == {"mine": 1}
+
+
+def test_a_machine_that_was_stopped_for_long_is_as_one_that_was_off():
+    days = Days(3)
+    days.write(0, ROOT.register("old").assign(1))
+    days.pass_days(1)
+    days.switch_off(2)
+    stopped = days.peers[2]
+    stopped.start(wall=days.wall)
+    # The clock of its process stands, from here to the last day.
+    resumed_at = days.now + (AFTER + 10) * DAY
+    stopped.tick(now=resumed_at - 1.0, wall=days.wall)
+    equal = Rider(stopped.replica.root, is_informed=True)
+    stopped.replica.hear_rider(equal, days.peers[0].address, now=resumed_at - 1.0)
+    assert stopped.replica.rider.away_since == 0
+    days.restart(0)
+    days.write(0, ROOT.remove(), ROOT.register("new").assign(1))
+    days.pass_days(AFTER + 10)
+
+    stopped.tick(now=resumed_at, wall=days.wall)
+    days.on.add(2)
+    days.pass_days(1)
+
+    assert [days.value(n) for n in range(3)] == [{"new": 1}] * 3
+
+
+@pytest.mark.parametrize("jump", [-400, -2, 2, 400])
+def test_a_clock_that_jumps_costs_nobody_anything(jump):
+    days = Days(3)
+    days.write(0, ROOT.register("gone").assign(1), ROOT.register("there").assign(1))
+    days.pass_days(1)
+    days.switch_off(2)
+    days.write(0, ROOT.register("gone").remove())
+    days.pass_days(1)
+
+    days.peers[0].tick(now=days.now + 60.0, wall=days.wall + 60.0 + jump * DAY)
+    days.meet()
+    days.peers[0].tick(now=days.now + 90.0, wall=days.wall + 90.0)
+    days.switch_on(2)
+    days.pass_days(1)
+
+    assert [days.value(n) for n in range(3)] == [{"there": 1}] * 3
+    days.write(1, ROOT.remove())
+    days.pass_days(AFTER + 3)
+    assert [days.actors(n) for n in range(3)] == [0, 0, 0]
+
+
+def test_a_horizon_of_a_clock_that_is_ahead_is_not_followed():
+    peer = Peer(0)
+    peer.tick(now=0.0, wall=WALL)
+
+    peer.replica.hear_rider(Rider(1, True, 60_000, 0), ("10.0.0.9", 1), now=0.0)
+    assert peer.replica.absence._heard == 0
+
+    peer.replica.hear_rider(Rider(1, True, 19_000, 0), ("10.0.0.9", 1), now=0.0)
+    assert peer.replica.absence._heard == 19_000
+    # It has nothing of what those behind the horizon have.
+    assert peer.replica.rider.horizon == 0
+
+
+def test_who_never_retires_takes_from_everybody_whatever_its_disk_says():
+    days = Days(1)
+    peer = Peer(1, retire_after=0)
+    peer.disk["meta"][b"retirement"] = struct.pack(">HHH", 19_600, 0, 19_600)
+    peer.start()
+
+    away = Rider(1, True, 0, 19_000)
+    peer.replica.hear_rider(away, days.peers[0].address, now=0.0)
+    peer.tick(now=1.0)
+
+    assert len(peer.said()) == 1

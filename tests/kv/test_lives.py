@@ -1,0 +1,98 @@
+"""Lives: any days of replicas that write, stop and come back, against the laws."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from lashup.crdt import Dot
+from lashup.kv.rows import state_untrusted
+from tests.kv.days import AFTER, ROOT, Days
+from tests.kv.vocabulary import digest_from_scratch
+
+PEERS = 3
+which = st.integers(0, PEERS - 1)
+names = st.sampled_from("abc")
+
+
+class Lives(RuleBasedStateMachine):
+    """Replicas that are on and off for days; the first one is off only with all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.days = Days(PEERS)
+        #: What each replica once had and then dropped, whatever became of it later.
+        self.dropped: list[set[Dot]] = [set() for _ in range(PEERS)]
+        self.seen: list[set[Dot]] = [set() for _ in range(PEERS)]
+
+    @rule(number=which, name=names, value=st.integers(0, 9))
+    def write(self, number, name, value):
+        if number in self.days.on:
+            self.days.write(number, ROOT.register(name).assign(value))
+
+    @rule(number=which, name=names)
+    def remove(self, number, name):
+        if number in self.days.on:
+            self.days.write(number, ROOT.register(name).remove())
+
+    @rule(number=which)
+    def restart(self, number):
+        if number in self.days.on:
+            self.days.restart(number)
+
+    @rule(number=st.integers(1, PEERS - 1))
+    def switch_off(self, number):
+        self.days.switch_off(number)
+
+    @rule(number=which)
+    def switch_on(self, number):
+        if number not in self.days.on:
+            self.days.switch_on(number)
+
+    @rule(days=st.integers(0, 12))
+    def pass_days(self, days):
+        self.days.pass_days(days)
+
+    @rule(days=st.integers(0, 40))
+    def be_without_power(self, days):
+        were_on = sorted(self.days.on)
+        for number in were_on:
+            self.days.switch_off(number)
+        self.days.day += days
+        for number in were_on:
+            self.days.switch_on(number)
+        self.days.meet(strict=False)
+
+    @invariant()
+    def nothing_that_a_replica_dropped_is_back(self):
+        for number in self.days.on:
+            live = self.days.live(number)
+            assert not live & self.dropped[number]
+            self.dropped[number] |= self.seen[number] - live
+            self.seen[number] |= live
+
+    @invariant()
+    def what_is_on_disk_is_what_there_is(self):
+        for number in self.days.on:
+            peer = self.days.peers[number]
+            state = state_untrusted(peer.disk)
+            assert dict(state.facts) == dict(iter(peer.store.facts))
+            assert state.context == peer.store.facts.context
+            assert peer.replica.root == digest_from_scratch(peer.store)
+
+    def teardown(self):
+        for number in range(PEERS):
+            if number not in self.days.on:
+                self.days.switch_on(number)
+        self.days.pass_days(2)
+        self.nothing_that_a_replica_dropped_is_back()
+        # Nobody is away any more: what is idle now is forgotten in time.
+        actors = {dot.actor for dot in self.days.live(0)}
+        self.days.pass_days(AFTER + 3)
+        self.days.meet(in_full=True)
+        assert self.days.actors(0) == len(actors)
+
+
+TestLives = Lives.TestCase
+TestLives.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
