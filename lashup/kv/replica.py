@@ -185,10 +185,10 @@ class Replica:
         outcome = self.store.commit(write)
         if isinstance(outcome, Write):
             return Save(outcome.rows, outcome)
-        if not len(write.delta.context):
+        if not len(outcome.delta.context):
             return []
-        announce = Announce(encode_delta(write.delta))
-        return [announce, *self._warn(), *self._notify(outcome)]
+        announce = Announce(encode_delta(outcome.delta))
+        return [announce, *self._warn(), *self._notify(outcome.before)]
 
     def subscribe(self, pattern: Pattern) -> Subscription:
         """Follow the keys that match a pattern; present values are there to take.
@@ -224,7 +224,10 @@ class Replica:
         Raises:
             MalformedDatagram: It is none. Nothing has changed.
         """
-        return self.merge(decode_delta_untrusted(payload), wall=wall)
+        delta = decode_delta_untrusted(payload)
+        if self.retirement.may_have_forgotten(delta):
+            return []  # It comes by anti-entropy, once its writer has caught up.
+        return self.merge(delta, wall=wall)
 
     def receive_untrusted(
         self,

@@ -145,6 +145,19 @@ class Retirement:
                 self._note(actor, self._absence.today)  # What we tell holds here, too.
         return {actor: self._idle[actor] for actor in idle}
 
+    def may_have_forgotten(self, delta: Delta) -> bool:
+        """Whether an announced delta removes what is of an actor not known here.
+
+        It may have been written over what a disk brought that was away for too long.
+        Once the actor is known again, what else the disk has of it is no longer told
+        from what is here; and so it would come back.
+        """
+        if not self._after:
+            return False
+        brought = {dot.actor for dot in delta.facts}
+        removed = (actor for actor, _ in delta.context.items() if actor not in brought)
+        return not all(self._facts.context.runs(actor) for actor in removed)
+
     def admit(self, delta: Delta, idle: Mapping[Actor, int]) -> Delta:
         """What of a peer's answer is to be joined: all but what is forgotten here.
 

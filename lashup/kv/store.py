@@ -28,7 +28,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from lashup.crdt.branch import Branch, Leaf
-from lashup.crdt.causal_context import includes
+from lashup.crdt.causal_context import CausalContext, includes
 from lashup.crdt.dot import ACTOR_SIZE, Actor, Dot
 from lashup.crdt.fact import Fact
 from lashup.crdt.facts import Delta, FactSet, Joined
@@ -70,6 +70,19 @@ class Write:
     delta: Delta
     growth: int
     rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a write of ours did.
+
+    Attributes:
+        before: Keys whose value changed, as they were.
+        delta: What others are to be told; without effect it is empty.
+    """
+
+    before: Mapping[bytes, Branch]
+    delta: Delta
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +220,13 @@ class Store:
         ahead.writes += 1
         return write
 
-    def commit(self, write: Write) -> Mapping[bytes, Branch] | Write:
+    def commit(self, write: Write) -> Committed | Write:
         """Make a write visible: its rows are on disk.
 
         Returns:
-            The keys whose value changed, as they were; or, where the write's actor
-            had to be given up meanwhile, the same write by another actor, which is
-            to be put on disk and committed instead.
+            What it did; or, where the write's actor had to be given up meanwhile, the
+            same write by another actor, which is to be put on disk and committed
+            instead.
         """
         current = self._in_flight[write.number]
         if current is not write:
@@ -224,9 +237,10 @@ class Store:
         ahead.writes -= 1
         if not ahead.writes:
             del self._ahead[write.key]
-        joined = self.facts.join(write.delta)
+        delta = self._without_forgotten(write.delta)
+        joined = self.facts.join(delta)
         self.digest.note(joined, self.facts)
-        return joined.before
+        return Committed(joined.before, delta)
 
     def merge(self, delta: Delta, *, wall: float) -> Merged:
         """Join somebody else's delta.
@@ -273,6 +287,16 @@ class Store:
         # What we mint nobody sees before it is committed, and so in our context.
         theirs = delta.context.runs(self._actor)
         return not includes(self.facts.context.runs(self._actor), theirs)
+
+    def _without_forgotten(self, delta: Delta) -> Delta:
+        """A write without what it removed of actors that were forgotten meanwhile."""
+        known, gone = CausalContext(), False
+        for actor, runs in delta.context.items():
+            if actor == self._actor or self.facts.context.runs(actor):
+                known.add_runs(actor, runs)
+            else:
+                gone = True
+        return Delta(delta.facts, known) if gone else delta
 
     def _actor_now(self) -> Actor:
         # Only a poor source of randomness can give one that was there before.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 from lashup.crdt import Dot, MapField
 from lashup.crdt.writer import Operation
@@ -59,11 +60,18 @@ class Days:
     def wall(self) -> float:
         return WALL + self.now
 
-    def write(self, number: int, *operations: Operation) -> None:
-        """Write on one that is on, without a word to the others yet."""
+    def write(
+        self, number: int, *operations: Operation, heard_by: Iterable[int] = ()
+    ) -> None:
+        """Write on one that is on; of the others only some hear it at once."""
         self.peers[number].write(*operations, wall=self.wall)
         self.peers[number].sync_disk()
-        self.peers[number].outgoing.clear()
+        said = self.peers[number].said()
+        announced = [message for message in said if message[0] is None]
+        for other in self.on.intersection(heard_by) - {number}:
+            for message in announced:
+                self.peers[other].hear(message, now=self.now)
+            self.peers[other].sync_disk()
 
     def meet(self, *, in_full: bool = False, strict: bool = True) -> None:
         """All that are on meet until all have the same facts.

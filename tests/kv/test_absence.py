@@ -32,6 +32,51 @@ def test_what_was_removed_long_ago_does_not_come_back_with_a_disk_that_was_away(
     assert days.peers[2].replica.rider.horizon < days.wall // DAY
 
 
+@pytest.mark.parametrize(
+    "operation", [ROOT.register("old").assign(9), ROOT.register("old").remove()]
+)
+def test_a_write_over_what_a_disk_brought_keeps_nothing_else_of_it(operation):
+    days = Days(3)
+    days.write(0, ROOT.register("old").assign(1), ROOT.register("other").assign(1))
+    days.pass_days(1)
+    days.switch_off(2)
+    days.restart(0)
+    days.write(0, ROOT.remove(), ROOT.register("new").assign(1))
+    days.pass_days(AFTER + 10)
+
+    days.switch_on(2)
+    days.write(2, operation, heard_by={0, 1})
+    days.pass_days(1)
+
+    written = {"old": 9} if operation == ROOT.register("old").assign(9) else {}
+    assert [days.value(n) for n in range(3)] == [{"new": 1, **written}] * 3
+
+
+def test_a_write_on_its_way_while_old_actors_are_dropped_brings_none_back():
+    days = Days(2)
+    days.write(0, ROOT.register("old").assign(1))
+    days.pass_days(1)
+    days.switch_off(1)
+    days.restart(0)
+    days.write(0, ROOT.remove(), ROOT.register("new").assign(1))
+    days.pass_days(AFTER + 10)
+    days.switch_on(1)
+    away = days.peers[1]
+
+    write = away.write(ROOT.register("old").assign(9), wall=days.wall)
+    (save,) = away.saves
+    away.saves.clear()
+    days.meet()
+    assert away.dropped == 1
+    away.saves.append(save)
+    away.sync_disk()
+    days.meet(in_full=True)
+
+    assert away.acknowledged == [write.delta]
+    assert days.value(0) == days.value(1) == {"new": 1, "old": 9}
+    assert days.actors(0) == days.actors(1) == 2
+
+
 def test_what_a_disk_that_was_away_had_removed_itself_is_told_before_it_is_forgotten():
     days = Days(3)
     days.write(0, ROOT.register("gone").assign(1))

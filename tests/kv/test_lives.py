@@ -26,15 +26,17 @@ class Lives(RuleBasedStateMachine):
         self.dropped: list[set[Dot]] = [set() for _ in range(PEERS)]
         self.seen: list[set[Dot]] = [set() for _ in range(PEERS)]
 
-    @rule(number=which, name=names, value=st.integers(0, 9))
-    def write(self, number, name, value):
+    @rule(number=which, name=names, value=st.integers(0, 9), heard_by=st.sets(which))
+    def write(self, number, name, value, heard_by):
         if number in self.days.on:
-            self.days.write(number, ROOT.register(name).assign(value))
+            operation = ROOT.register(name).assign(value)
+            self.days.write(number, operation, heard_by=heard_by)
 
-    @rule(number=which, name=names)
-    def remove(self, number, name):
+    @rule(number=which, name=names, heard_by=st.sets(which))
+    def remove(self, number, name, heard_by):
         if number in self.days.on:
-            self.days.write(number, ROOT.register(name).remove())
+            operation = ROOT.register(name).remove()
+            self.days.write(number, operation, heard_by=heard_by)
 
     @rule(number=which)
     def restart(self, number):
