@@ -117,6 +117,10 @@ class TableSide:
                 self.take(asks, effects, now=now)
         effects.append(Visible(saving.update))
 
+    def look_at_clocks(self, effects: list[Effect], *, now: float, wall: float) -> None:
+        """See whether this node was stopped: before anything else that is done."""
+        self.take(self._kv.look_at_clocks(now=now, wall=wall), effects, now=now)
+
     def tick(self, effects: list[Effect], *, now: float, wall: float) -> None:
         """Do whatever has come due by `now`."""
         self.take(self._kv.tick(now=now, wall=wall), effects, now=now)
@@ -150,7 +154,7 @@ class TableSide:
         Raises:
             MalformedDatagram: It is none. Nothing has changed.
         """
-        heard = self._kv.hear_announced_untrusted(payload, wall=wall)
+        heard = self._kv.hear_announced_untrusted(payload, now=now, wall=wall)
         self.take(heard, effects, now=now)
 
     def take(

@@ -34,6 +34,9 @@ DAY = 86_400.0
 SLACK = 2
 #: Seconds after the start in which a horizon is expected to be heard, if there is one.
 _LISTENS = 30.0
+#: Seconds between two calls that are a stop. Calls come every second. It matters only
+#: in days: who stops for less than half a day misses what a late note of a removal may.
+STOP = DAY / 2
 
 _STATE_ROW = b"retirement"
 #: The horizon, since when it was away, and the last day on which this was saved.
@@ -63,8 +66,16 @@ class Absence:
         #: What came from the disk, while it is not known to be of today.
         self._brought: frozenset[Actor] = frozenset()
         self._saved = (0, 0, 0)
-        #: When the last round began, on both clocks.
-        self._began: tuple[float, float] | None = None
+        #: The last day on which this replica ran, as far as its clock can be believed.
+        self._ran = 0
+        #: The greatest horizon of somebody with whom it has been equal since the start.
+        self._agreed = 0
+        #: Whether others may have had of it, and removed, what it has now.
+        self._was_here = False
+        #: Both clocks at the last call.
+        self._looked: tuple[float, float] | None = None
+        #: When the last round began; None before the first one of a start or return.
+        self._began: float | None = None
         self._listens_until = 0.0
         #: For a day after it was off for some days.
         self._is_new = False
@@ -94,44 +105,66 @@ class Absence:
         if len(state) != _STATE.size:
             raise MalformedDatagram(f"a row of retirement of {len(state)} bytes")
         self._saved = _STATE.unpack(state)
-        self.horizon, away_since, ran = self._saved
+        self.horizon, away_since, self._ran = self._saved
         if self._after and len(context):
-            self.away_since = away_since or ran
+            self.away_since = away_since or self._ran
             self._is_new = self.today - self.away_since > SLACK
             self._brought = frozenset(actor for actor, _ in context.items())
 
     def puts(self) -> tuple[tuple[str, bytes, bytes], ...]:
         """What is to be put on disk now, if anything has changed."""
         # While away, a crash must not make it forget that it is.
-        state = self.horizon, self.away_since, self.today
-        if not self.today or state == self._saved:
+        state = self.horizon, self.away_since, self._ran
+        if not self._ran or state == self._saved:
             return ()
         self._saved = state
         return ((META_TABLE, _STATE_ROW, _STATE.pack(*state)),)
 
-    def begin_round(self, actors: Iterable[Actor], *, now: float, wall: float) -> None:
-        """A day, or this replica's first one, begins.
+    def was_stopped(self, context: CausalContext, *, now: float, wall: float) -> bool:
+        """Look at both clocks; whether this replica has stopped since the last look.
+
+        The clock of a process stands while its machine is suspended, and runs on while
+        the process alone is stopped (SIGSTOP, `docker pause`). So both are looked at.
 
         Args:
-            actors: All that are known.
+            context: What is known.
             now: The time.
             wall: Seconds since 1970.
         """
+        last, self._looked = self._looked, (now, wall)
+        if not self._after or last is None:
+            return False
+        if max(now - last[0], wall - last[1]) < STOP:
+            return False
+        self._start_anew()
+        # Also a clock that is set right looks like this. The day that it showed was
+        # wrong then, but not what others have told, and what is on disk.
+        known = max(day_of(last[1]), self._ran, self._agreed, self.horizon)
+        self.away_since = self.away_since or min(known, day_of(wall))
+        if self._was_here:  # Else nobody can have removed what this start has written.
+            self._brought = frozenset(actor for actor, _ in context.items())
+            self._was_here = False
+        return True
+
+    def begin_round(self, *, now: float, wall: float) -> None:
+        """A day, or this replica's first one, begins.
+
+        Args:
+            now: The time.
+            wall: Seconds since 1970.
+        """
+        self.today = day_of(wall)
+        self._ran = max(self._ran, self.today)
         if self._began is None:
             self._listens_until = now + _LISTENS
-        else:
-            ran = now - self._began[0]
-            was_stopped = wall - self._began[1] - ran > DAY / 2
-            if was_stopped:  # Or the clock was set.
-                self.away_since, self._brought = self.today, frozenset(actors)
-                self._is_new = True
-            elif ran > DAY / 2:
-                self._is_new = False
-                if self.away_since >= max(self._heard, self.horizon):
-                    # Who was met by nobody for so long is in a split cluster.
-                    self._be_back()
-        self._began = now, wall
-        self.today = day_of(wall)
+        elif now - self._began > DAY / 2:
+            self._is_new = False
+            # A clock that was ahead is so no more: half a day is long for a mistake.
+            self._ran = self.today
+            if self.away_since >= max(self._heard, self.horizon):
+                # Who was met by nobody for so long is in a split cluster.
+                self._be_back()
+        self._began = now
 
     def forgot(self, day: int) -> None:
         """A removal of a day is forgotten here."""
@@ -181,7 +214,7 @@ class Absence:
         """
         gone = sorted(self._brought.intersection(map(Actor, unknown)))
         # What it has removed itself, nobody would hear of: now they do.
-        self._is_new = True
+        self._start_anew()
         self._be_back()
         return gone
 
@@ -189,12 +222,18 @@ class Absence:
         """This replica holds all that a peer does."""
         if self._is_possible(rider):
             self.horizon = max(self.horizon, rider.horizon)
+        self._was_here = True
         knows = rider.is_informed or rider.horizon
         if knows and self._is_current(rider):
+            self._agreed = max(self._agreed, rider.horizon)
             self._be_back()
 
+    def _start_anew(self) -> None:
+        """Forget nothing for a day, which begins with the next round."""
+        self._is_new, self._began = True, None
+
     def _be_back(self) -> None:
-        self.away_since, self._brought = 0, frozenset()
+        self.away_since, self._brought, self._was_here = 0, frozenset(), True
 
     def _is_possible(self, rider: Rider) -> bool:
         """Whether a peer can have forgotten so much, if its clock is right."""
@@ -203,7 +242,8 @@ class Absence:
 
     def _is_current(self, rider: Rider) -> bool:
         """Whether a peer lacks nothing that anybody here has forgotten."""
-        return not rider.away_since or rider.away_since + SLACK >= self.today
+        # One that is of a day to come says that our own clock is behind.
+        return not rider.away_since or abs(rider.away_since - self.today) <= SLACK
 
 
 def day_of(wall: float) -> int:

@@ -47,6 +47,9 @@ from lashup.machine import Address, Send
 
 #: Seconds between two reports of skewed clocks.
 _SKEW_TOLD_AGAIN = 60.0
+#: Seconds after a stop in which what comes in may be older than the stop: all that the
+#: socket has kept is read in less.
+_DEAF = 5.0
 
 
 class Replica:
@@ -92,6 +95,7 @@ class Replica:
         self._skews = 0
         self._skew = 0.0
         self._skew_told_at = -math.inf
+        self._deaf_until = -math.inf
 
     @property
     def root(self) -> int:
@@ -128,6 +132,19 @@ class Replica:
             self.retirement.next_wakeup(),
         )
 
+    def look_at_clocks(self, *, now: float, wall: float) -> list[KvEffect]:
+        """See whether this node was stopped for long: before anything else is done.
+
+        Who was stopped is as who was off. What comes in at once may have been under
+        way since before, and nothing is taken of it.
+        """
+        if not self.absence.was_stopped(self.store.facts.context, now=now, wall=wall):
+            return []
+        self.anti_entropy.give_up()
+        self._deaf_until = now + _DEAF
+        rows = self.store.take_another_actor()
+        return [Save(rows, None)] if rows.puts or rows.deletes else []
+
     def tick(self, *, now: float, wall: float) -> list[KvEffect]:
         """Do whatever has come due by `now`.
 
@@ -135,7 +152,8 @@ class Replica:
             now: The time.
             wall: Seconds since 1970.
         """
-        effects: list[KvEffect] = [*self._retire(now=now, wall=wall)]
+        effects: list[KvEffect] = [*self.look_at_clocks(now=now, wall=wall)]
+        effects += self._retire(now=now, wall=wall)
         effects += self.anti_entropy.tick(now=now)
         effects += self.confirmations.tick(now=now)
         return effects + self._drop_outdated(wall=wall)
@@ -214,10 +232,11 @@ class Replica:
 
     def hear_rider(self, rider: Rider, peer: Address, *, now: float) -> None:
         """What a peer's store says of itself came in on a probe or ack."""
-        self.anti_entropy.hear_rider(rider, peer, now=now)
+        if now >= self._deaf_until:
+            self.anti_entropy.hear_rider(rider, peer, now=now)
 
     def hear_announced_untrusted(
-        self, payload: bytes, *, wall: float
+        self, payload: bytes, *, now: float, wall: float
     ) -> list[KvEffect]:
         """A delta that somebody announced came in.
 
@@ -225,7 +244,7 @@ class Replica:
             MalformedDatagram: It is none. Nothing has changed.
         """
         delta = decode_delta_untrusted(payload)
-        if self.retirement.may_have_forgotten(delta):
+        if now < self._deaf_until or self.retirement.may_have_forgotten(delta):
             return []  # It comes by anti-entropy, once its writer has caught up.
         return self.merge(delta, wall=wall)
 
@@ -251,6 +270,8 @@ class Replica:
             MalformedDatagram: It is none. Nothing has changed.
         """
         exchange = self.anti_entropy
+        if now < self._deaf_until:
+            return []
         match messages.decode_untrusted(data):
             case messages.Ask(ask):
                 return list(exchange.answer_untrusted(ask, sender))

@@ -192,10 +192,9 @@ class Retirement:
 
     def _begin(self, *, now: float, wall: float) -> Iterator[Actor]:
         """Begin a round."""
-        actors = [actor for actor, _ in self._facts.context.items()]
-        self._absence.begin_round(actors, now=now, wall=wall)
+        self._absence.begin_round(now=now, wall=wall)
         self._away_since = self._absence.away_since
-        return iter(actors)
+        return iter([actor for actor, _ in self._facts.context.items()])
 
     def _is_back(self) -> bool:
         return bool(self._away_since) and not self._absence.away_since

@@ -18,7 +18,8 @@ a dot of our actor that we have not committed (the machine was resumed from a
 snapshot), another is taken at once, and what writes on their way have minted gets new
 dots (`renaming`). Their new rows go to disk with the delta that betrayed the other
 life, before those of any later write; such a write needs one more trip to the disk
-only to know that they are there.
+only to know that they are there. It is the same where this process was stopped for
+so long that the others may have forgotten the actor (`absence`).
 """
 
 from __future__ import annotations
@@ -249,7 +250,8 @@ class Store:
             delta: What they say.
             wall: Seconds since 1970.
         """
-        again = self._mint_again() if self._has_another_life(delta) else Rows()
+        has_another_life = self._has_another_life(delta)
+        again = self.take_another_actor() if has_another_life else Rows()
         joined = self.facts.join(delta)
         self.digest.note(joined, self.facts)
         self._follow_ahead(joined)
@@ -323,8 +325,12 @@ class Store:
             if ahead:
                 ahead.branch = ahead.branch.put(Leaf(dot, fact))
 
-    def _mint_again(self) -> Rows:
-        """Take another actor; writes on their way get its dots. Returns their rows."""
+    def take_another_actor(self) -> Rows:
+        """Let go of the present actor; writes on their way get dots of another one.
+
+        Returns:
+            Their rows, which must reach the disk before those of any later write.
+        """
         lost, self._actor = self._actor, None
         if lost is None or not self._in_flight:
             return Rows()

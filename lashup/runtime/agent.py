@@ -47,8 +47,10 @@ from lashup.runtime.table import Table
 from lashup.runtime.tripwire import Tripwires
 from lashup.runtime.udp import SendResult, UdpEndpoint
 
-#: Seconds between two looks at whether the wall clock has jumped.
+#: Seconds between two looks at how the wall clock has drifted.
 _CLOCK_PERIOD = 1.0
+#: Seconds by which it has jumped, which is followed before anything else is done.
+_CLOCK_JUMP = 60.0
 #: Seconds between two tries on a disk without space.
 _FULL_PERIOD = 0.5
 #: Rows that may wait for space, some 300 bytes of memory each.
@@ -109,6 +111,7 @@ class RunningNode:
         self._is_awaited = False
         self.kv = Table(
             node,
+            clock=self._now,
             carry_out=self._carry_out,
             require_open=self._require_open,
             require_member=self._require_member,
@@ -298,6 +301,8 @@ class RunningNode:
             # Re-read the deadline: a call in between may have brought it forward.
             with anyio.CancelScope(deadline=self._deadline()) as self._idle:
                 await self._endpoint.wait_readable()
+            # Before the datagrams: a machine that slept for days must know it first.
+            self._now()
             # Datagrams first: a process that was stopped blames itself, and not the
             # peers whose answers have been in the buffer all the time.
             for data, sender in self._endpoint.drain():
@@ -310,7 +315,6 @@ class RunningNode:
                 self._take_evidence(address)
             if self._collector is not None:
                 self._collector.look(len(self._node.kv.store.facts))
-            self._follow_wall_clock()
             if self._node.next_wakeup() <= anyio.current_time():
                 self._carry_out(self._node.tick(now=anyio.current_time()))
 
@@ -349,8 +353,7 @@ class RunningNode:
         self._is_full = False
         if not self._is_closed:
             for persist in batch:
-                now = anyio.current_time()
-                self._carry_out(self._node.persisted(persist.ticket, now=now))
+                self._carry_out(self._node.persisted(persist.ticket, now=self._now()))
 
     def _wait_for_space(self, error: StorageFull) -> None:
         """Tell once; give up when too much waits."""
@@ -420,11 +423,15 @@ class RunningNode:
     def _deadline(self) -> float:
         return min(self._node.next_wakeup(), self._clock_at + _CLOCK_PERIOD)
 
-    def _follow_wall_clock(self) -> None:
+    def _now(self) -> float:
+        """The time, once the node knows what the wall clock says."""
         now = anyio.current_time()
-        if now >= self._clock_at + _CLOCK_PERIOD:
+        offset = time.time() - now
+        has_jumped = abs(offset - self._node.wall_offset) > _CLOCK_JUMP
+        if has_jumped or now >= self._clock_at + _CLOCK_PERIOD:
             self._clock_at = now
-            self._node.wall_offset = time.time() - now
+            self._node.wall_offset = offset
+        return now
 
     def _close(self) -> None:
         self._is_closed = True

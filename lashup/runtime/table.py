@@ -65,6 +65,7 @@ class Table:
         self,
         node: Node,
         *,
+        clock: Callable[[], float],
         carry_out: Callable[[Sequence[Effect]], None],
         require_open: Callable[[], None],
         require_member: Callable[[], None],
@@ -72,6 +73,7 @@ class Table:
     ) -> None:
         self._node = node
         self._wait_until = wait_until
+        self._clock = clock
         self._carry_out = carry_out
         self._require_open = require_open
         self._require_member = require_member
@@ -120,7 +122,7 @@ class Table:
         if not operations:
             raise UsageError("update: give at least one operation, as in register(...)")
         update, effects = self._node.update(
-            key, operations, now=anyio.current_time(), expect=expect, wait=wait
+            key, operations, now=self._clock(), expect=expect, wait=wait
         )
         try:
             await self._until_visible(update, effects)
@@ -136,7 +138,7 @@ class Table:
         As it is at the call, whatever is written until it returns. The node goes on
         meanwhile: a large table takes seconds.
         """
-        wall = anyio.current_time() + self._node.wall_offset
+        wall = self._clock() + self._node.wall_offset
         cluster = self._node.cluster
         with self._node.kv.store.facts.cut() as state:
             while not state.take(_TAKEN_AT_ONCE):
@@ -184,7 +186,7 @@ class Table:
         before = len(self._node.kv.store.facts)
         for delta in found.deltas:
             self._require_open()
-            update, effects = self._node.load(delta, now=anyio.current_time())
+            update, effects = self._node.load(delta, now=self._clock())
             await self._until_visible(update, effects)
         return len(self._node.kv.store.facts) - before
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from lashup.crdt import Dot, MapField
 from lashup.crdt.writer import Operation
 from lashup.kv.absence import DAY
-from tests.kv.vocabulary import WALL, Network, Peer, are_equal
+from lashup.kv.rider import Rider
+from lashup.machine import Address
+from tests.kv.vocabulary import WALL, Message, Network, Peer, are_equal
 from tests.vocabulary import KEY
 
 ROOT = MapField()
@@ -22,12 +24,15 @@ class Days:
     Attributes:
         peers: On and off.
         on: Which of them are on.
+        stopped: Which of those that are not have only been stopped, each with what
+            others had just said of themselves, and with what was announced since.
         day: The present one, from the first, which is 0.
     """
 
     def __init__(self, count: int, *, after: int = AFTER) -> None:
         self.peers = [Peer(n, retire_after=after) for n in range(count)]
         self.on = set(range(count))
+        self.stopped: dict[int, tuple[list[tuple[Address, Rider]], list[Message]]] = {}
         self.day = 0
         for number in list(self.on):
             self.switch_off(number)
@@ -37,12 +42,33 @@ class Days:
     def running(self) -> list[Peer]:
         return [self.peers[number] for number in sorted(self.on)]
 
+    def stop(self, number: int) -> None:
+        """Stop the process of one; what comes to its socket stays there."""
+        self.on.discard(number)
+        riders = [(peer.address, peer.replica.rider) for peer in self.running]
+        self.stopped[number] = riders, []
+
+    def resume(self, number: int) -> None:
+        """Let one go on that was stopped: first with what its socket has kept."""
+        riders, announced = self.stopped.pop(number)
+        self.on.add(number)
+        peer = self.peers[number]
+        peer.take(peer.replica.look_at_clocks(now=self.now, wall=self.wall))
+        for address, rider in riders:
+            peer.replica.hear_rider(rider, address, now=self.now)
+        for message in announced:
+            peer.hear(message, now=self.now)
+        peer.tick(now=self.now, wall=self.wall)
+        peer.sync_disk()
+
     def switch_off(self, number: int) -> None:
         self.on.discard(number)
+        self.stopped.pop(number, None)
         self.peers[number].outgoing.clear()
 
     def switch_on(self, number: int) -> None:
         self.on.add(number)
+        self.stopped.pop(number, None)
         peer = self.peers[number]
         peer.start(wall=self.wall)
         peer.tick(now=self.now, wall=self.wall)
@@ -68,6 +94,8 @@ class Days:
         self.peers[number].sync_disk()
         said = self.peers[number].said()
         announced = [message for message in said if message[0] is None]
+        for _, kept in self.stopped.values():
+            kept += announced
         for other in self.on.intersection(heard_by) - {number}:
             for message in announced:
                 self.peers[other].hear(message, now=self.now)
@@ -104,11 +132,17 @@ class Days:
         """
         self.meet(strict=False)
         for day in range(days):
+            for number in self.on:
+                self.run_alone(number)
             self.day += 1
-            for peer in self.running:
-                peer.tick(now=self.now, wall=self.wall)
-                peer.sync_disk()
             self.meet(strict=day > 0)
+
+    def run_alone(self, number: int) -> None:
+        """Let one run through the present day, and into the next."""
+        for hour in range(6, 25, 6):  # More at once would be a stop.
+            passed = hour * 3_600
+            self.peers[number].tick(now=self.now + passed, wall=self.wall + passed)
+            self.peers[number].sync_disk()
 
     def actors(self, number: int) -> int:
         return len(self.peers[number].store.facts.context)

@@ -13,7 +13,9 @@ from tests.kv.vocabulary import digest_from_scratch
 
 PEERS = 3
 which = st.integers(0, PEERS - 1)
-names = st.sampled_from("abc")
+names = st.sets(st.sampled_from("abc"), min_size=1)
+#: Around those on which something is forgotten, for the most part.
+some_days = st.sampled_from([0, 1, 3, AFTER - 1, AFTER, AFTER + 1, AFTER + 5, 40])
 
 
 class Lives(RuleBasedStateMachine):
@@ -26,17 +28,17 @@ class Lives(RuleBasedStateMachine):
         self.dropped: list[set[Dot]] = [set() for _ in range(PEERS)]
         self.seen: list[set[Dot]] = [set() for _ in range(PEERS)]
 
-    @rule(number=which, name=names, value=st.integers(0, 9), heard_by=st.sets(which))
-    def write(self, number, name, value, heard_by):
+    @rule(number=which, names=names, value=st.integers(0, 9), heard_by=st.sets(which))
+    def write(self, number, names, value, heard_by):
         if number in self.days.on:
-            operation = ROOT.register(name).assign(value)
-            self.days.write(number, operation, heard_by=heard_by)
+            operations = [ROOT.register(name).assign(value) for name in sorted(names)]
+            self.days.write(number, *operations, heard_by=heard_by)
 
-    @rule(number=which, name=names, heard_by=st.sets(which))
-    def remove(self, number, name, heard_by):
+    @rule(number=which, names=names, heard_by=st.sets(which))
+    def remove(self, number, names, heard_by):
         if number in self.days.on:
-            operation = ROOT.register(name).remove()
-            self.days.write(number, operation, heard_by=heard_by)
+            operations = [ROOT.register(name).remove() for name in sorted(names)]
+            self.days.write(number, *operations, heard_by=heard_by)
 
     @rule(number=which)
     def restart(self, number):
@@ -44,19 +46,24 @@ class Lives(RuleBasedStateMachine):
             self.days.restart(number)
 
     @rule(number=st.integers(1, PEERS - 1))
-    def switch_off(self, number):
-        self.days.switch_off(number)
-
-    @rule(number=which)
-    def switch_on(self, number):
-        if number not in self.days.on:
+    def switch_on_or_off(self, number):
+        if number in self.days.on:
+            self.days.switch_off(number)
+        else:
             self.days.switch_on(number)
 
-    @rule(days=st.integers(0, 12))
+    @rule(number=st.integers(1, PEERS - 1))
+    def stop_or_resume(self, number):
+        if number in self.days.on:
+            self.days.stop(number)
+        elif number in self.days.stopped:
+            self.days.resume(number)
+
+    @rule(days=some_days)
     def pass_days(self, days):
         self.days.pass_days(days)
 
-    @rule(days=st.integers(0, 40))
+    @rule(days=some_days)
     def be_without_power(self, days):
         were_on = sorted(self.days.on)
         for number in were_on:
@@ -85,7 +92,9 @@ class Lives(RuleBasedStateMachine):
 
     def teardown(self):
         for number in range(PEERS):
-            if number not in self.days.on:
+            if number in self.days.stopped:
+                self.days.resume(number)
+            elif number not in self.days.on:
                 self.days.switch_on(number)
         self.days.pass_days(2)
         self.nothing_that_a_replica_dropped_is_back()

@@ -153,7 +153,7 @@ class Peer:
         """Take in what another peer said."""
         to, sender, data = message
         if to is None:
-            self.take(self.replica.hear_announced_untrusted(data, wall=WALL))
+            self.take(self.replica.hear_announced_untrusted(data, now=now, wall=WALL))
         else:
             self.take(self.replica.receive_untrusted(data, sender, now=now, wall=WALL))
 

@@ -81,3 +81,20 @@ def test_an_outdated_dump_is_loaded_only_when_that_is_said(
             assert await a.kv.load(dump, outdated=True) == 0
 
     run(backend, main)
+
+
+def test_a_machine_that_slept_for_long_writes_by_another_actor(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with open_node(config("a", data_dir=tmp_path)) as a:
+            await a.kv.update(KEY, register("before").assign(1))
+
+            real = time.time
+            monkeypatch.setattr(time, "time", lambda: real() + 100 * DAY)
+            # At once: no tick comes first.
+            await a.kv.update(KEY, register("after").assign(2))
+
+            assert a.statistics()["kv_actors"] == 2
+
+    run(backend, main)
