@@ -244,7 +244,10 @@ class Replica:
             MalformedDatagram: It is none. Nothing has changed.
         """
         delta = decode_delta_untrusted(payload)
-        if now < self._deaf_until or self.retirement.may_have_forgotten(delta):
+        if now < self._deaf_until:
+            return []
+        is_odd = self.retirement.may_have_forgotten(delta)
+        if is_odd and not self.store.has_another_life(delta):
             return []  # It comes by anti-entropy, once its writer has caught up.
         return self.merge(delta, wall=wall)
 

@@ -250,8 +250,8 @@ class Store:
             delta: What they say.
             wall: Seconds since 1970.
         """
-        has_another_life = self._has_another_life(delta)
-        again = self.take_another_actor() if has_another_life else Rows()
+        is_ours = self.has_another_life(delta)
+        again = self.take_another_actor() if is_ours else Rows()
         joined = self.facts.join(delta)
         self.digest.note(joined, self.facts)
         self._follow_ahead(joined)
@@ -282,7 +282,7 @@ class Store:
             forgotten.append(actor)
         return forgotten, Rows(deletes=tuple(map(context_delete, forgotten)))
 
-    def _has_another_life(self, delta: Delta) -> bool:
+    def has_another_life(self, delta: Delta) -> bool:
         """Whether somebody has seen a dot of our actor that we have not committed."""
         if self._actor is None:
             return False
