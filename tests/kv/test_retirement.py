@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from lashup.crdt import Actor, CausalContext, Delta, Dot
 from lashup.errors import MalformedDatagram
 from lashup.kv.absence import DAY
 from tests.kv.days import AFTER, ROOT, Days
-from tests.kv.vocabulary import WALL, Peer
+from tests.kv.vocabulary import WALL, Network, Peer, are_equal
 
 
 def test_a_cluster_that_restarts_every_day_for_a_year_has_few_actors():
@@ -177,8 +179,58 @@ def test_an_actor_that_goes_in_the_middle_of_a_round_is_not_noted():
     assert peer.replica.statistics()["actors_idle"] == 4_999
 
 
+class _Counted(dict[bytes, bytes]):
+    """Rows that know how often one was written."""
+
+    written = 0
+
+    def __setitem__(self, name: bytes, row: bytes) -> None:
+        self.written += 1
+        super().__setitem__(name, row)
+
+
+def test_a_newcomer_saves_the_day_of_an_idle_actor_once():
+    full, newcomer = _with_idle(3_000), Peer(1, retire_after=AFTER)
+    meta = newcomer.disk["meta"] = _Counted()
+
+    network = Network(full, newcomer, rng=random.Random(1))
+    assert network.run(until=lambda: are_equal(full, newcomer), seconds=60)
+    newcomer.tick(now=network.now)
+    newcomer.sync_disk()
+
+    assert sum(name.startswith(b"idle") for name in meta) == 3_000
+    assert meta.written < 3_010
+
+
+def test_days_that_an_earlier_version_has_saved_are_read_and_saved_anew():
+    peer = _with_idle(3)
+    actors = sorted(peer.disk["context"])
+    meta = peer.disk["meta"]
+    for name in [name for name in meta if name.startswith(b"idle")]:
+        del meta[name]
+    # The day and its actors; one has been forgotten since.
+    meta[b"idle" + (19_670).to_bytes(2, "big")] = actors[0] + actors[1]
+    meta[b"idle" + (19_672).to_bytes(2, "big")] = actors[1] + b"whatever"
+
+    peer.start()
+    assert peer.replica.retirement.idle_days(map(Actor, actors[:2])) == {
+        actors[0]: 19_670,
+        actors[1]: 19_672,
+    }
+    peer.tick(now=0.0)
+    peer.sync_disk()
+
+    kept = {name for name in peer.disk["meta"] if name.startswith(b"idle")}
+    assert kept == {b"idle" + actor for actor in actors}
+
+
 @pytest.mark.parametrize(
-    "rows", [{b"retirement": b"12345"}, {b"idle" + b"\x4c\xe3": b"not a whole actor"}]
+    "rows",
+    [
+        {b"retirement": b"12345"},
+        {b"idle" + b"\x4c\xe3": b"not a whole actor"},
+        {b"idle" + b"\x4c\xe3\x00": b"\x4c\xe3"},
+    ],
 )
 def test_rows_that_make_no_sense_are_refused(rows):
     peer = Peer(0)
