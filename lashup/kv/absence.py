@@ -70,8 +70,8 @@ class Absence:
         self._ran = 0
         #: The greatest horizon of somebody with whom it has been equal since the start.
         self._agreed = 0
-        #: Whether others may have had of it, and removed, what it has now.
-        self._was_here = False
+        #: Whether it has heard of anybody since the start.
+        self._has_met = False
         #: Both clocks at the last call.
         self._looked: tuple[float, float] | None = None
         #: When the last round began; None before the first one of a start or return.
@@ -140,10 +140,12 @@ class Absence:
         # Also a clock that is set right looks like this. The day that it showed was
         # wrong then, but not what others have told, and what is on disk.
         known = max(day_of(last[1]), self._ran, self._agreed, self.horizon)
-        self.away_since = self.away_since or min(known, day_of(wall))
-        if self._was_here:  # Else nobody can have removed what this start has written.
+        is_set = now - last[0] < STOP and self.away_since
+        # What this start has written is no older than its first day, by whichever clock;
+        # and what nobody has heard of, nobody has removed.
+        if self._has_met and not is_set:
             self._brought = frozenset(actor for actor, _ in context.items())
-            self._was_here = False
+        self.away_since = self.away_since or min(known, day_of(wall))
         return True
 
     def begin_round(self, *, now: float, wall: float) -> None:
@@ -180,6 +182,7 @@ class Absence:
 
     def hear(self, rider: Rider) -> None:
         """Follow what a peer says of the horizon, unless its clock is off."""
+        self._has_met = True
         if self._is_possible(rider):
             self._heard = max(self._heard, rider.horizon)
 
@@ -222,7 +225,6 @@ class Absence:
         """This replica holds all that a peer does."""
         if self._is_possible(rider):
             self.horizon = max(self.horizon, rider.horizon)
-        self._was_here = True
         knows = rider.is_informed or rider.horizon
         if knows and self._is_current(rider):
             self._agreed = max(self._agreed, rider.horizon)
@@ -233,7 +235,7 @@ class Absence:
         self._is_new, self._began = True, None
 
     def _be_back(self) -> None:
-        self.away_since, self._brought, self._was_here = 0, frozenset(), True
+        self.away_since, self._brought = 0, frozenset()
 
     def _is_possible(self, rider: Rider) -> bool:
         """Whether a peer can have forgotten so much, if its clock is right."""

@@ -90,13 +90,16 @@ class Days:
         self, number: int, *operations: Operation, heard_by: Iterable[int] = ()
     ) -> None:
         """Write on one that is on; of the others only some hear it at once."""
+        others = self.on.intersection(heard_by) - {number}
+        for other in others:  # Whom it can tell something it has heard of.
+            self.peers[number].hear_digest_of(self.peers[other], now=self.now)
         self.peers[number].write(*operations, wall=self.wall)
         self.peers[number].sync_disk()
         said = self.peers[number].said()
         announced = [message for message in said if message[0] is None]
         for _, kept in self.stopped.values():
             kept += announced
-        for other in self.on.intersection(heard_by) - {number}:
+        for other in others:
             for message in announced:
                 self.peers[other].hear(message, now=self.now)
             self.peers[other].sync_disk()

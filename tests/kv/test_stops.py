@@ -89,6 +89,29 @@ def test_what_is_written_after_a_stop_is_of_another_actor():
     assert [days.value(n) for n in range(3)] == [expected] * 3
 
 
+def test_what_was_written_before_anybody_was_current_is_dropped_after_a_stop():
+    # The state machine found it.
+    days = Days(3)
+    days.write(0, ROOT.register("kept").assign(1))
+    days.meet()
+    for number in range(3):
+        days.switch_off(number)
+    days.day += 40
+    for number in range(3):
+        days.switch_on(number)
+    days.meet()
+    days.write(2, ROOT.register("old").assign(1), heard_by={0, 1})
+    days.stop(2)
+    days.write(0, ROOT.register("old").remove())
+    days.pass_days(AFTER + 10)
+    assert days.actors(0) == 1
+
+    days.resume(2)
+    days.pass_days(1)
+
+    assert [days.value(n) for n in range(3)] == [{"kept": 1}] * 3
+
+
 def test_a_stop_of_a_night_changes_nothing():
     days = Days(2)
     days.write(1, ROOT.register("r").assign(1))
