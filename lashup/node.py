@@ -256,14 +256,23 @@ class Node:
         effects, self._unsaid = self._unsaid, []
         return number, [*effects, effect]
 
-    def load(self, delta: Delta, *, now: float) -> tuple[int, list[Effect]]:
+    def load(
+        self, delta: Delta, *, as_of: int | None, now: float
+    ) -> tuple[int, list[Effect]]:
         """Join a part of a dump. Others get it by reconciliation.
+
+        Args:
+            delta: The part.
+            as_of: The day of the dump; None: what was removed since may come back.
+            now: The time.
 
         Returns:
             A number, which `Visible` names once it is on disk, and the effects.
         """
         effects = self._look_at_clocks(now=now)
-        number, outcome = self._table.load(delta, now=now, wall=self._wall(now))
+        number, outcome = self._table.load(
+            delta, as_of=as_of, now=now, wall=self._wall(now)
+        )
         return number, effects + outcome
 
     def persisted(self, ticket: int, *, now: float) -> list[Effect]:

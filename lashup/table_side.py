@@ -86,12 +86,12 @@ class TableSide:
         return self._update, self._savings.write(save, self._update)
 
     def load(
-        self, delta: Delta, *, now: float, wall: float
+        self, delta: Delta, *, as_of: int | None, now: float, wall: float
     ) -> tuple[int, list[Effect]]:
         """Join a part of a dump; see `Node.load`."""
         self._update += 1
         effects: list[Effect] = []
-        outcome = self._kv.merge(delta, wall=wall)
+        outcome = self._kv.load_dump(delta, as_of=as_of, wall=wall)
         saves = [effect for effect in outcome if isinstance(effect, Save)]
         effects += [self._savings.write(save, self._update) for save in saves]
         rest = [effect for effect in outcome if not isinstance(effect, Save)]

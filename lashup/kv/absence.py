@@ -25,9 +25,11 @@ from collections.abc import Iterable, Mapping
 
 from lashup.crdt.causal_context import CausalContext
 from lashup.crdt.dot import Actor
+from lashup.crdt.facts import FactSet
 from lashup.errors import MalformedDatagram
 from lashup.kv.rider import DAY_LIMIT, Rider
 from lashup.kv.rows import META_TABLE
+from lashup.kv.stamps import last_written
 
 DAY = 86_400.0
 #: Days by which clocks of members may differ, and by which a removal may be noted late.
@@ -81,35 +83,46 @@ class Absence:
         self._is_new = False
 
     @property
+    def as_of(self) -> int:
+        """The last day on which this replica lacked nothing."""
+        return self.away_since or self.today
+
+    @property
     def may_forget(self) -> bool:
         """Whether this replica has been here long enough to forget anything."""
         return not (self.away_since or self._is_new)
 
-    def load(
-        self, rows: Mapping[bytes, bytes], context: CausalContext, *, wall: float
-    ) -> None:
+    def load(self, rows: Mapping[bytes, bytes], facts: FactSet, *, wall: float) -> None:
         """Take over what an earlier life left.
+
+        A disk of a version that did not note the days was last in touch on the day of
+        the latest timestamp in its table. The times of the files do not say it: they
+        are those of a copy, and change when a database is opened. Without timestamps
+        it counts as of today: what it has can come back, and nothing of it is lost.
 
         Args:
             rows: Of `META_TABLE`; others' rows are passed over.
-            context: What the disk has brought.
+            facts: What the disk has brought.
             wall: Seconds since 1970.
 
         Raises:
             MalformedDatagram: They are not what this version writes.
         """
         self.today = day_of(wall)
-        state = rows.get(_STATE_ROW)
-        if state is None:
-            return
-        if len(state) != _STATE.size:
-            raise MalformedDatagram(f"a row of retirement of {len(state)} bytes")
-        self._saved = _STATE.unpack(state)
+        row = rows.get(_STATE_ROW)
+        if row is not None:
+            if len(row) != _STATE.size:
+                raise MalformedDatagram(f"a row of retirement of {len(row)} bytes")
+            self._saved = _STATE.unpack(row)
+        elif written := last_written(fact for _, fact in facts):
+            self._saved = 0, 0, day_of(written)
         self.horizon, away_since, self._ran = self._saved
-        if self._after and len(context):
-            self.away_since = away_since or self._ran
+        self.away_since = away_since or self._ran
+        if not self._after or not len(facts.context):
+            self.away_since = 0
+        if self.away_since:
             self._is_new = self.today - self.away_since > SLACK
-            self._brought = frozenset(actor for actor, _ in context.items())
+            self._brought = frozenset(actor for actor, _ in facts.context.items())
 
     def puts(self) -> tuple[tuple[str, bytes, bytes], ...]:
         """What is to be put on disk now, if anything has changed."""
@@ -119,6 +132,10 @@ class Absence:
             return ()
         self._saved = state
         return ((META_TABLE, _STATE_ROW, _STATE.pack(*state)),)
+
+    def puts_as_of(self, day: int) -> tuple[tuple[str, bytes, bytes], ...]:
+        """What makes a disk that has nothing yet one that is off since a day."""
+        return ((META_TABLE, _STATE_ROW, _STATE.pack(self.horizon, day, day)),)
 
     def was_stopped(self, context: CausalContext, *, now: float, wall: float) -> bool:
         """Look at both clocks; whether this replica has stopped since the last look.
@@ -141,8 +158,8 @@ class Absence:
         # wrong then, but not what others have told, and what is on disk.
         known = max(day_of(last[1]), self._ran, self._agreed, self.horizon)
         is_set = now - last[0] < STOP and self.away_since
-        # What this start has written is no older than its first day, by whichever clock;
-        # and what nobody has heard of, nobody has removed.
+        # A clock that is set after the start is no reason to drop what was written by
+        # then. And what nobody has heard of, nobody has removed.
         if self._has_met and not is_set:
             self._brought = frozenset(actor for actor, _ in context.items())
         self.away_since = self.away_since or min(known, day_of(wall))
@@ -172,13 +189,24 @@ class Absence:
         """A removal of a day is forgotten here."""
         self.horizon = max(self.horizon, day + SLACK)
 
-    def is_behind(self, made: float) -> bool:
+    def is_behind(self, as_of: int) -> bool:
         """Whether a dump may hold what was removed since, and that is forgotten.
 
         Args:
-            made: Seconds since 1970.
+            as_of: The day since 1970 on which it was up to date.
         """
-        return day_of(made) < max(self.horizon, self._heard)
+        return as_of < max(self.horizon, self._heard)
+
+    def bring(self, actors: Iterable[Actor], *, as_of: int) -> None:
+        """Facts of an earlier day are loaded: who has them is as who was off since.
+
+        Args:
+            actors: Whose facts.
+            as_of: The day.
+        """
+        if self._after and as_of < self.today - self._after + SLACK:
+            self.away_since = min(self.away_since or as_of, as_of)
+            self._brought |= frozenset(actors)
 
     def hear(self, rider: Rider) -> None:
         """Follow what a peer says of the horizon, unless its clock is off."""

@@ -118,7 +118,7 @@ class Replica:
         """
         self.store.load(tables, wall=wall)
         rows = tables.get(META_TABLE, {})
-        self.absence.load(rows, self.store.facts.context, wall=wall)
+        self.absence.load(rows, self.store.facts, wall=wall)
         self.retirement.load(rows)
         self.anti_entropy.had_table = self.root != 0
         self._skew = self.store.skew_at_load
@@ -323,6 +323,25 @@ class Replica:
         if merged.skew:
             effects += self._note_skew(merged.skew, wall=wall)
         return effects + self._warn() + self._notify(merged.before)
+
+    def load_dump(
+        self, delta: Delta, *, as_of: int | None, wall: float
+    ) -> list[KvEffect]:
+        """Join a part of a dump.
+
+        Args:
+            delta: The part.
+            as_of: The day since 1970 on which the dump was up to date; None: what it
+                has is to stay, even if it was removed since.
+            wall: Seconds since 1970.
+        """
+        effects = self.merge(delta, wall=wall)
+        if as_of is not None:
+            actors = [actor for actor, _ in delta.context.items()]
+            self.absence.bring(actors, as_of=as_of)
+        # First of what is saved: a crash must not leave facts whose day is not known.
+        puts = self.absence.puts()
+        return [Save(Rows(puts), None), *effects] if puts else effects
 
     def _retire(self, *, now: float, wall: float) -> list[Save]:
         """Forget what is due, and keep on disk since when actors have no facts."""

@@ -33,12 +33,11 @@ from lashup.crdt.causal_context import CausalContext, includes
 from lashup.crdt.dot import ACTOR_SIZE, Actor, Dot
 from lashup.crdt.fact import Fact
 from lashup.crdt.facts import Delta, FactSet, Joined
-from lashup.crdt.field import Key, Type, pack_key, step_kind
+from lashup.crdt.field import Key, pack_key
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW, HybridClock
-from lashup.crdt.register import read_payload_untrusted
 from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation, Writer
-from lashup.errors import ConcurrentUpdate, MalformedDatagram
+from lashup.errors import ConcurrentUpdate
 from lashup.kv.digest import Digest
 from lashup.kv.limits import Limits, touched
 from lashup.kv.renaming import Renaming
@@ -50,6 +49,7 @@ from lashup.kv.rows import (
     fact_put,
     state_untrusted,
 )
+from lashup.kv.stamps import timestamp_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,15 +385,5 @@ class Store:
         return context_put(actor, runs)
 
     def _observe(self, fact: Fact, *, wall: float) -> float:
-        timestamp = _timestamp(fact)
+        timestamp = timestamp_of(fact)
         return self.clock.observe(timestamp, wall=wall) if timestamp else 0.0
-
-
-def _timestamp(fact: Fact) -> int:
-    """The hybrid timestamp in a fact, 0 when its type has none."""
-    if step_kind(fact.path[-1]) != Type.REGISTER:
-        return 0
-    try:
-        return read_payload_untrusted(fact.payload)[0]
-    except MalformedDatagram:
-        return 0

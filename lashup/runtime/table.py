@@ -139,12 +139,12 @@ class Table:
         meanwhile: a large table takes seconds.
         """
         wall = self._clock() + self._node.wall_offset
-        cluster = self._node.cluster
+        cluster, as_of = self._node.cluster, self._node.kv.absence.as_of
         with self._node.kv.store.facts.cut() as state:
             while not state.take(_TAKEN_AT_ONCE):
                 await anyio.lowlevel.checkpoint()
         return await anyio.to_thread.run_sync(
-            lambda: encode_dump(state, cluster=cluster, wall=wall)
+            lambda: encode_dump(state, cluster=cluster, wall=wall, as_of=as_of)
         )
 
     async def load(self, dump: bytes, *, outdated: bool = False) -> int:
@@ -177,16 +177,17 @@ class Table:
                 f"dump: of the cluster {found.cluster!r}, "
                 f"this node is of {self._node.cluster!r}"
             )
-        if not outdated and self._node.kv.absence.is_behind(found.made):
+        if not outdated and self._node.kv.absence.is_behind(found.as_of):
             raise UsageError(
                 "dump: older than removals are remembered here; what was removed since "
                 "it was made may come back with it. Load it with outdated=True if that "
                 "is what you want"
             )
         before = len(self._node.kv.store.facts)
+        as_of = None if outdated else found.as_of
         for delta in found.deltas:
             self._require_open()
-            update, effects = self._node.load(delta, now=self._clock())
+            update, effects = self._node.load(delta, as_of=as_of, now=self._clock())
             await self._until_visible(update, effects)
         return len(self._node.kv.store.facts) - before
 

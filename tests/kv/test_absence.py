@@ -10,7 +10,7 @@ import pytest
 from lashup.kv.absence import DAY
 from lashup.kv.rider import Rider
 from tests.kv.days import AFTER, ROOT, Days
-from tests.kv.vocabulary import Network, Peer
+from tests.kv.vocabulary import WALL, Network, Peer
 
 
 def test_what_was_removed_long_ago_does_not_come_back_with_a_disk_that_was_away():
@@ -129,6 +129,35 @@ def test_two_disks_that_were_away_bring_nothing_back_by_each_other():
     days.pass_days(1)
 
     assert [days.value(n) for n in range(3)] == [{"new": 1}] * 3
+
+
+def test_a_disk_of_an_earlier_version_is_as_old_as_its_latest_timestamp():
+    days = Days(2)
+    days.write(0, ROOT.register("old").assign(1))
+    days.pass_days(1)
+    days.switch_off(1)
+    del days.peers[1].disk["meta"][b"retirement"]
+    days.restart(0)
+    days.write(0, ROOT.remove(), ROOT.register("new").assign(1))
+    days.pass_days(AFTER + 10)
+
+    days.switch_on(1)
+    assert days.peers[1].replica.rider.away_since == int(WALL // DAY)
+    days.pass_days(1)
+
+    assert [days.value(n) for n in range(2)] == [{"new": 1}] * 2
+
+
+def test_a_disk_of_an_earlier_version_without_timestamps_loses_nothing():
+    days = Days(1)
+    days.write(0, ROOT.counter("c").increment())
+    days.switch_off(0)
+    days.peers[0].disk["meta"].clear()
+    days.day += AFTER + 10
+
+    days.switch_on(0)
+
+    assert days.peers[0].replica.rider.away_since == 0
 
 
 def test_what_the_disk_that_was_away_shares_with_the_others_stays():

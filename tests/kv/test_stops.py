@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from lashup.crdt import Actor, CausalContext, Dot
+from lashup.crdt import Actor, CausalContext, Delta, Dot, FactSet
 from lashup.kv.absence import DAY, Absence
 from lashup.kv.rider import Rider
 from tests.kv.days import AFTER, ROOT, Days
@@ -127,7 +127,9 @@ def _loaded(*, ran: int, wall: float = WALL) -> Absence:
     """One whose disk brings an actor, and was last on some day."""
     absence = Absence(after=AFTER)
     state = {b"retirement": struct.pack(">HHH", 0, 0, ran)}
-    absence.load(state, CausalContext([Dot(Actor(b"12345678"), 1)]), wall=wall)
+    facts = FactSet()
+    facts.join(Delta({}, CausalContext([Dot(Actor(b"12345678"), 1)])))
+    absence.load(state, facts, wall=wall)
     absence.was_stopped(CausalContext(), now=0.0, wall=wall)
     absence.begin_round(now=0.0, wall=wall)
     return absence
