@@ -3,6 +3,7 @@
 python -m lashup show SOURCE           keys and values, as lines of JSON
 python -m lashup dump DIRECTORY FILE          a data directory into a dump
 python -m lashup load DIRECTORY FILE          a dump into a data directory, joined
+python -m lashup dump DIRECTORY FILE --dropped   what it dropped (event `Outdated`)
 
 SOURCE is a data directory or a dump. A node that runs has its directory for itself:
 stop it first, or use `node.kv.dump()` and `node.kv.load()` in its program.
@@ -15,7 +16,8 @@ import json
 import random
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from lashup.crdt.facts import FactSet
@@ -23,6 +25,7 @@ from lashup.crdt.field import unpack_key_untrusted
 from lashup.crdt.map import MapView
 from lashup.errors import LashupError, MalformedDatagram, StorageError, UsageError
 from lashup.kv.absence import Absence
+from lashup.kv.dropped import dropped_untrusted
 from lashup.kv.dump import Dump, decode_dump_untrusted, encode_dump
 from lashup.kv.rows import META_TABLE, Rows, state_untrusted
 from lashup.kv.store import Store
@@ -45,7 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
         command = commands.add_parser(name, help=said)
         command.add_argument("directory", type=Path)
         command.add_argument("file", type=Path)
-    command.add_argument(
+    commands.choices["dump"].add_argument(
+        "--dropped",
+        action="store_true",
+        help="not the table, but what it dropped as it had been off for too long",
+    )
+    commands.choices["load"].add_argument(
         "--outdated",
         action="store_true",
         help="also a dump that is older than removals are remembered there",
@@ -56,7 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
             case "show":
                 _show(asked.source)
             case "dump":
-                _dump(asked.directory, asked.file)
+                read = _dropped if asked.dropped else _table
+                _dump(asked.directory, asked.file, read)
             case _:
                 _load(asked.directory, asked.file, outdated=asked.outdated)
     except (LashupError, OSError) as error:
@@ -78,8 +87,10 @@ def _show(source: Path) -> None:
         sys.stdout.write(json.dumps(_printable(line), ensure_ascii=False) + "\n")
 
 
-def _dump(directory: Path, file: Path) -> None:
-    facts, absence = _table(directory)
+def _dump(
+    directory: Path, file: Path, read: Callable[[Path], tuple[FactSet, Absence]]
+) -> None:
+    facts, absence = read(directory)
     cluster = cluster_of(directory / DATABASE)
     with facts.cut() as state:
         state.take_all()
@@ -116,17 +127,35 @@ def _load(directory: Path, file: Path, *, outdated: bool) -> None:
 
 
 def _table(directory: Path) -> tuple[FactSet, Absence]:
+    tables = _tables(directory)
+    facts = FactSet()
+    with _damage(directory):
+        facts.join(state_untrusted(tables))
+        return facts, _absence(tables, facts)
+
+
+def _dropped(directory: Path) -> tuple[FactSet, Absence]:
+    _, absence = _table(directory)
+    facts = FactSet()
+    with _damage(directory):
+        facts.join(dropped_untrusted(_tables(directory)[META_TABLE]))
+    return facts, absence
+
+
+def _tables(directory: Path) -> Mapping[str, Mapping[bytes, bytes]]:
     file = directory / DATABASE
     if not file.exists():
         raise UsageError(f"{directory}: no data directory of lashup")
     with SqliteStorage(directory, cluster=cluster_of(file)) as storage:
-        try:
-            tables = storage.load()
-            facts = FactSet()
-            facts.join(state_untrusted(tables))
-            return facts, _absence(tables, facts)
-        except MalformedDatagram as error:
-            raise StorageError(f"{file}: {error}") from error
+        return storage.load()
+
+
+@contextmanager
+def _damage(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except MalformedDatagram as error:
+        raise StorageError(f"{directory / DATABASE}: {error}") from error
 
 
 def _absence(tables: Mapping[str, Mapping[bytes, bytes]], facts: FactSet) -> Absence:

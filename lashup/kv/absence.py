@@ -56,12 +56,14 @@ class Absence:
         horizon: The first day of which a removal may not be missing here; 0: none is.
         away_since: The day on which this replica was switched off, for as long as it
             has not been equal to one that was not away; 0: it was not.
+        has_met: Whether it has heard of anybody since the start.
     """
 
     def __init__(self, *, after: int) -> None:
         self.today = 0
         self.horizon = 0
         self.away_since = 0
+        self.has_met = False
         self._after = after
         #: The greatest horizon that anybody has told, whatever is known here.
         self._heard = 0
@@ -72,8 +74,6 @@ class Absence:
         self._ran = 0
         #: The greatest horizon of somebody with whom it has been equal since the start.
         self._agreed = 0
-        #: Whether it has heard of anybody since the start.
-        self._has_met = False
         #: Both clocks at the last call.
         self._looked: tuple[float, float] | None = None
         #: When the last round began; None before the first one of a start or return.
@@ -160,7 +160,7 @@ class Absence:
         is_set = now - last[0] < STOP and self.away_since
         # A clock that is set after the start is no reason to drop what was written by
         # then. And what nobody has heard of, nobody has removed.
-        if self._has_met and not is_set:
+        if self.has_met and not is_set:
             self._brought = frozenset(actor for actor, _ in context.items())
         self.away_since = self.away_since or min(known, day_of(wall))
         return True
@@ -210,7 +210,7 @@ class Absence:
 
     def hear(self, rider: Rider) -> None:
         """Follow what a peer says of the horizon, unless its clock is off."""
-        self._has_met = True
+        self.has_met = True
         if self._is_possible(rider):
             self._heard = max(self._heard, rider.horizon)
 

@@ -72,7 +72,8 @@ class Outdated:
     """This node was off for so long that what it alone still had has been dropped.
 
     The others may have removed it and forgotten that (`NodeConfig.retire_after`).
-    What this life has written stays.
+    What this life has written stays. What was dropped is kept in the data directory:
+    `python -m lashup dump --dropped` makes a dump of it.
 
     Attributes:
         facts: How many were dropped.

@@ -12,8 +12,6 @@ import random
 from collections.abc import Iterable, Mapping
 
 from lashup.crdt.branch import Branch
-from lashup.crdt.causal_context import CausalContext
-from lashup.crdt.dot import Actor
 from lashup.crdt.facts import Delta
 from lashup.crdt.field import Key, key_name, pack_key
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW
@@ -22,6 +20,7 @@ from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
 from lashup.kv import messages
 from lashup.kv.absence import Absence
+from lashup.kv.ageing import Ageing
 from lashup.kv.anti_entropy import AntiEntropy
 from lashup.kv.confirmation import Confirmations, Have, HaveYou
 from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
@@ -31,7 +30,6 @@ from lashup.kv.effects import (
     Confirmed,
     KvEffect,
     Notify,
-    Outdated,
     Save,
     StoreLarge,
 )
@@ -39,7 +37,7 @@ from lashup.kv.limits import Limits
 from lashup.kv.pattern import EVERYTHING, Pattern, matching
 from lashup.kv.retirement import DEFAULT_AFTER, Retirement
 from lashup.kv.rider import Rider
-from lashup.kv.rows import META_TABLE, Rows
+from lashup.kv.rows import META_TABLE
 from lashup.kv.serving import BURST
 from lashup.kv.store import Store, Write
 from lashup.kv.subscription import KeyChanged, Subscription
@@ -88,10 +86,16 @@ class Replica:
             absence=self.absence,
             retirement=self.retirement,
         )
+        self._ageing = Ageing(
+            self.store,
+            self.absence,
+            self.retirement,
+            self.anti_entropy,
+            merge=lambda delta, wall: self.merge(delta, wall=wall),
+        )
         self.confirmations = Confirmations(self.store.facts, encode=messages.encode)
         self._subscriptions: dict[int, Subscription] = {}
         self._is_large = False
-        self._dropped = 0
         self._skews = 0
         self._skew = 0.0
         self._skew_told_at = -math.inf
@@ -138,12 +142,10 @@ class Replica:
         Who was stopped is as who was off. What comes in at once may have been under
         way since before, and nothing is taken of it.
         """
-        if not self.absence.was_stopped(self.store.facts.context, now=now, wall=wall):
+        if not self._ageing.was_stopped(now=now, wall=wall):
             return []
-        self.anti_entropy.give_up()
         self._deaf_until = now + _DEAF
-        rows = self.store.take_another_actor()
-        return [Save(rows, None)] if rows.puts or rows.deletes else []
+        return [*self._ageing.take_another_actor()]
 
     def tick(self, *, now: float, wall: float) -> list[KvEffect]:
         """Do whatever has come due by `now`.
@@ -153,10 +155,10 @@ class Replica:
             wall: Seconds since 1970.
         """
         effects: list[KvEffect] = [*self.look_at_clocks(now=now, wall=wall)]
-        effects += self._retire(now=now, wall=wall)
+        effects += self._ageing.retire(now=now, wall=wall)
         effects += self.anti_entropy.tick(now=now)
         effects += self.confirmations.tick(now=now)
-        return effects + self._drop_outdated(wall=wall)
+        return effects + self._ageing.drop_outdated(wall=wall)
 
     def get(self, key: Key) -> MapView:
         """The value of a key as everybody sees it; an empty one when it has none.
@@ -244,6 +246,7 @@ class Replica:
             MalformedDatagram: It is none. Nothing has changed.
         """
         delta = decode_delta_untrusted(payload)
+        self.absence.has_met = True
         if now < self._deaf_until:
             return []
         is_odd = self.retirement.may_have_forgotten(delta)
@@ -280,14 +283,14 @@ class Replica:
                 return list(exchange.answer_untrusted(ask, sender))
             case messages.Answer(answer):
                 asks = exchange.hear_answer_untrusted(answer, sender, now=now)
-                return [*asks, *self._drop_outdated(wall=wall)]
+                return [*asks, *self._ageing.drop_outdated(wall=wall)]
             case messages.Request() as request:
                 return list(exchange.serve(request, sender, burst=burst))
             case messages.Part() as part:
                 delta = self.retirement.admit(part.delta, part.idle)
                 effects = self.merge(delta, wall=wall)
                 effects += exchange.hear_part(part, sender, now=now)
-                return effects + self._drop_outdated(wall=wall)
+                return effects + self._ageing.drop_outdated(wall=wall)
             case HaveYou() as question:
                 have = self.confirmations.answer(question)
                 return [] if have is None else [Send(sender, messages.encode(have))]
@@ -303,7 +306,7 @@ class Replica:
             "actors": len(self.store.facts.context),
             "actors_idle": self.retirement.idle,
             "actors_retired": self.retirement.forgotten,
-            "facts_outdated": self._dropped,
+            "facts_outdated": self._ageing.dropped,
             "writes_waiting": self.store.waiting,
             "exchanges": self.anti_entropy.exchanges,
             "exchanges_failed": self.anti_entropy.failures,
@@ -335,45 +338,9 @@ class Replica:
                 has is to stay, even if it was removed since.
             wall: Seconds since 1970.
         """
-        effects = self.merge(delta, wall=wall)
-        if as_of is not None:
-            actors = [actor for actor, _ in delta.context.items()]
-            self.absence.bring(actors, as_of=as_of)
-        # First of what is saved: a crash must not leave facts whose day is not known.
-        puts = self.absence.puts()
-        return [Save(Rows(puts), None), *effects] if puts else effects
-
-    def _retire(self, *, now: float, wall: float) -> list[Save]:
-        """Forget what is due, and keep on disk since when actors have no facts."""
-        saves = []
-        if due := self.retirement.tick(now=now, wall=wall):
-            saves.append(self._forget(due))
-        rows = self.retirement.rows()
-        if rows.puts or rows.deletes:
-            saves.append(Save(rows, None))
-        return saves
-
-    def _forget(self, actors: Iterable[Actor]) -> Save:
-        forgotten, rows = self.store.forget(actors)
-        for actor in forgotten:
-            self.retirement.forgot(actor)
-        # With the horizon: a crash between the two would forget that it has forgotten.
-        return Save(Rows(self.absence.puts(), rows.deletes), None)
-
-    def _drop_outdated(self, *, wall: float) -> list[KvEffect]:
-        """Drop what a disk brought that was away for too long."""
-        actors = self.anti_entropy.take_outdated()
-        if not actors:
-            return []
-        context = CausalContext()
-        for actor in actors:
-            context.add_runs(actor, self.store.facts.context.runs(actor))
-        before = len(self.store.facts)
-        effects = self.merge(Delta({}, context), wall=wall)
-        dropped = before - len(self.store.facts)
-        self._dropped += dropped
-        told = [Outdated(dropped)] if dropped else []
-        return [*effects, self._forget(actors), *told]
+        actors = [actor for actor, _ in delta.context.items()]
+        saves = [] if as_of is None else self._ageing.bring(actors, as_of=as_of)
+        return [*saves, *self.merge(delta, wall=wall)]
 
     def _note_skew(self, seconds: float, *, wall: float) -> list[KvEffect]:
         self._skews += 1

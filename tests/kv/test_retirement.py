@@ -173,7 +173,7 @@ def test_an_actor_that_goes_in_the_middle_of_a_round_is_not_noted():
     last = Actor((4_999).to_bytes(8, "big"))
 
     peer.tick(now=DAY, wall=WALL + DAY)
-    peer.replica._forget([last])
+    peer.replica._ageing.forget([last])
     peer.tick(now=DAY, wall=WALL + DAY)
 
     assert peer.replica.statistics()["actors_idle"] == 4_999

@@ -112,6 +112,23 @@ def test_what_was_written_before_anybody_was_current_is_dropped_after_a_stop():
     assert [days.value(n) for n in range(3)] == [{"kept": 1}] * 3
 
 
+def test_what_was_announced_to_who_then_stopped_is_dropped_too():
+    # The state machine found it.
+    days = Days(3)
+    days.write(0, ROOT.register("r").assign(1), heard_by={2})
+    days.stop(2)
+    days.restart(0)
+    days.write(0, ROOT.register("r").assign(2))
+    days.pass_days(AFTER + 1)
+    assert days.actors(0) == 1
+
+    days.resume(2)
+    days.pass_days(1)
+
+    assert [days.value(n) for n in range(3)] == [{"r": 2}] * 3
+    assert [days.actors(n) for n in range(3)] == [1, 1, 1]
+
+
 def test_a_stop_of_a_night_changes_nothing():
     days = Days(2)
     days.write(1, ROOT.register("r").assign(1))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lashup import NodeConfig, Outdated, RunningNode, UsageError, open_node, register
+from lashup.__main__ import main as command_line
 from lashup.kv.absence import DAY
 from lashup.kv.rows import META_TABLE
 from lashup.machine import Persist
@@ -63,6 +64,13 @@ def test_a_disk_that_was_away_for_too_long_drops_what_nobody_else_knows(
             await b.wait_until(lambda: b.kv.get(KEY).plain() == expected)
             assert event == Outdated(1)
             assert b.statistics()["kv_facts_outdated"] == 1
+
+        # Nothing is lost: who wants it back gets it back.
+        dropped = tmp_path / "dropped"
+        assert command_line(["dump", str(away), str(dropped), "--dropped"]) == 0
+        async with open_node(config("a", data_dir=here)) as a:
+            assert await a.kv.load(dropped.read_bytes(), outdated=True) == 1
+            assert a.kv.get(KEY).plain() == {"mine": 2, "new": 1, "old": 1}
 
     run(backend, main)
 
