@@ -79,6 +79,8 @@ class Absence:
         #: When the last round began; None before the first one of a start or return.
         self._began: float | None = None
         self._listens_until = 0.0
+        #: Whether it began with nothing, and has met nobody yet that was not away.
+        self._is_blank = True
         #: For a day after it was off for some days.
         self._is_new = False
 
@@ -120,6 +122,7 @@ class Absence:
         self.away_since = away_since or self._ran
         if not self._after or not len(facts.context):
             self.away_since = 0
+        self._is_blank = not len(facts.context)
         if self.away_since:
             self._is_new = self.today - self.away_since > SLACK
             self._brought = frozenset(actor for actor, _ in facts.context.items())
@@ -231,8 +234,10 @@ class Absence:
 
     def took(self, actors: Iterable[Actor], rider: Rider) -> None:
         """A peer has told of some actors: one that was away brings what a disk does."""
-        if self.away_since and rider.away_since:
+        if rider.away_since and (self.away_since or self._is_blank):
             self._brought |= frozenset(actors)
+            since = self.away_since or rider.away_since
+            self.away_since = min(since, rider.away_since)
 
     def returned(self, unknown: Iterable[bytes]) -> list[Actor]:
         """This replica has walked the table of one that was not away.
@@ -263,7 +268,7 @@ class Absence:
         self._is_new, self._began = True, None
 
     def _be_back(self) -> None:
-        self.away_since, self._brought = 0, frozenset()
+        self.away_since, self._brought, self._is_blank = 0, frozenset(), False
 
     def _is_possible(self, rider: Rider) -> bool:
         """Whether a peer can have forgotten so much, if its clock is right."""

@@ -53,12 +53,13 @@ class Days:
         riders, announced = self.stopped.pop(number)
         self.on.add(number)
         peer = self.peers[number]
-        peer.take(peer.replica.look_at_clocks(now=self.now, wall=self.wall))
+        wall = self.wall + peer.clock_error
+        peer.take(peer.replica.look_at_clocks(now=self.now, wall=wall))
         for address, rider in riders:
             peer.replica.hear_rider(rider, address, now=self.now)
         for message in announced:
             peer.hear(message, now=self.now)
-        peer.tick(now=self.now, wall=self.wall)
+        peer.tick(now=self.now)
         peer.sync_disk()
 
     def switch_off(self, number: int) -> None:
@@ -70,8 +71,8 @@ class Days:
         self.on.add(number)
         self.stopped.pop(number, None)
         peer = self.peers[number]
-        peer.start(wall=self.wall)
-        peer.tick(now=self.now, wall=self.wall)
+        peer.start(wall=self.wall + peer.clock_error)
+        peer.tick(now=self.now)
         peer.sync_disk()
 
     def restart(self, number: int) -> None:
@@ -93,9 +94,10 @@ class Days:
         others = self.on.intersection(heard_by) - {number}
         for other in others:  # Whom it can tell something it has heard of.
             self.peers[number].hear_digest_of(self.peers[other], now=self.now)
-        self.peers[number].write(*operations, wall=self.wall)
-        self.peers[number].sync_disk()
-        said = self.peers[number].said()
+        peer = self.peers[number]
+        peer.write(*operations, wall=self.wall + peer.clock_error)
+        peer.sync_disk()
+        said = peer.said()
         announced = [message for message in said if message[0] is None]
         for _, kept in self.stopped.values():
             kept += announced
@@ -143,8 +145,7 @@ class Days:
     def run_alone(self, number: int) -> None:
         """Let one run through the present day, and into the next."""
         for hour in range(6, 25, 6):  # More at once would be a stop.
-            passed = hour * 3_600
-            self.peers[number].tick(now=self.now + passed, wall=self.wall + passed)
+            self.peers[number].tick(now=self.now + hour * 3_600)
             self.peers[number].sync_disk()
 
     def actors(self, number: int) -> int:

@@ -10,7 +10,7 @@ import pytest
 from lashup.kv.absence import DAY
 from lashup.kv.rider import Rider
 from tests.kv.days import AFTER, ROOT, Days
-from tests.kv.vocabulary import WALL, Network, Peer
+from tests.kv.vocabulary import WALL, Network, Peer, are_equal, empty_tables
 
 
 def test_what_was_removed_long_ago_does_not_come_back_with_a_disk_that_was_away():
@@ -224,6 +224,31 @@ def test_a_newcomer_between_the_old_and_the_new_takes_nothing_outdated():
 
     assert asked == {days.peers[0].address}
     assert days.value(1) == days.value(2) == {"new": 1}
+
+
+def test_a_newcomer_that_meets_an_old_disk_alone_is_as_old_as_that():
+    days = Days(3)
+    days.write(0, ROOT.register("old").assign(1))
+    days.pass_days(1)
+    days.switch_off(1)
+    days.switch_off(2)
+    days.restart(0)
+    days.write(0, ROOT.remove(), ROOT.register("new").assign(1))
+    days.pass_days(AFTER + 10)
+    fresh, away = days.peers[1], days.peers[2]
+    fresh.disk = empty_tables()
+    days.switch_on(1)
+    days.switch_on(2)
+
+    # They hear of no horizon, and after a while the newcomer takes what there is.
+    network = Network(fresh, away, rng=random.Random(1))
+    network.now = days.now
+    assert network.run(until=lambda: are_equal(fresh, away), seconds=60)
+    assert days.value(1) == {"old": 1}
+    days.restart(1)
+    days.pass_days(1)
+
+    assert [days.value(n) for n in range(3)] == [{"new": 1}] * 3
 
 
 def test_nothing_is_taken_from_a_disk_that_was_away_before_it_has_caught_up():

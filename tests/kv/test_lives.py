@@ -6,7 +6,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from lashup.crdt import Dot
+from lashup.crdt import CausalContext, Dot
+from lashup.crdt.causal_context import without
+from lashup.kv.absence import DAY
+from lashup.kv.dropped import dropped_untrusted
 from lashup.kv.rows import state_untrusted
 from tests.kv.days import AFTER, ROOT, Days
 from tests.kv.vocabulary import digest_from_scratch
@@ -90,6 +93,20 @@ class Lives(RuleBasedStateMachine):
             assert state.context == peer.store.facts.context
             assert peer.replica.root == digest_from_scratch(peer.store)
 
+    def nothing_is_lost(self):
+        """What was written and nobody removed is there, or has been put aside."""
+        written = [delta for peer in self.days.peers for delta in peer.acknowledged]
+        kept = self.days.live(0)
+        for peer in self.days.peers:
+            kept |= dropped_untrusted(peer.disk["meta"]).facts.keys()
+        removed = CausalContext()
+        for delta in written:
+            for actor, runs in delta.context.items():
+                live = sorted(dot.counter for dot in delta.facts if dot.actor == actor)
+                removed.add_runs(actor, without(runs, live))
+        facts = {dot for delta in written for dot in delta.facts}
+        assert {dot for dot in facts if dot not in removed} <= kept
+
     def teardown(self):
         for number in range(PEERS):
             if number in self.days.stopped:
@@ -98,6 +115,7 @@ class Lives(RuleBasedStateMachine):
                 self.days.switch_on(number)
         self.days.pass_days(2)
         self.nothing_that_a_replica_dropped_is_back()
+        self.nothing_is_lost()
         # Nobody is away any more: what is idle now is forgotten in time.
         actors = {dot.actor for dot in self.days.live(0)}
         self.days.pass_days(AFTER + 3)
@@ -105,5 +123,26 @@ class Lives(RuleBasedStateMachine):
         assert self.days.actors(0) == len(actors)
 
 
+class WrongClocks(Lives):
+    """The same with clocks that are wrong by months, and set.
+
+    What was removed can come back with them. But nothing is lost, and all are equal.
+    """
+
+    @rule(number=which, days=st.sampled_from([-19_000, -400, -6, 0, 6, AFTER + 3, 400]))
+    def set_clock(self, number, days):
+        self.days.peers[number].clock_error = days * DAY
+
+    def nothing_that_a_replica_dropped_is_back(self):
+        """It may be."""
+
+    def teardown(self):
+        for peer in self.days.peers:
+            peer.clock_error = 0.0
+        super().teardown()
+
+
 TestLives = Lives.TestCase
 TestLives.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestWrongClocks = WrongClocks.TestCase
+TestWrongClocks.settings = TestLives.settings

@@ -160,6 +160,14 @@ def test_who_was_away_and_then_stopped_is_away_since_the_first_day():
     assert absence.away_since == 19_600
 
 
+def test_who_takes_from_one_that_was_away_for_longer_is_as_old_as_that():
+    absence = _loaded(ran=19_600)
+
+    absence.took([Actor(b"abcdefgh")], Rider(1, True, 0, 19_500))
+
+    assert absence.away_since == 19_500
+
+
 def test_who_met_others_before_its_clock_was_set_lacks_nothing_that_they_forgot():
     absence = _loaded(ran=10, wall=20 * DAY)
     others = Rider(1, True, 19_600)

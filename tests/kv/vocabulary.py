@@ -62,6 +62,7 @@ class Peer:
         outgoing: What it has said and nobody has carried yet.
         writes: Every write of this life, also those minted again.
         acknowledged: Those that were committed, over all lives.
+        clock_error: Seconds by which its wall clock is ahead.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Peer:
         self.acknowledged: list[Delta] = []
         self.skews: list[float] = []
         self.dropped = 0
+        self.clock_error = 0.0
         self._make: Callable[[], Replica] = lambda: Replica(
             hash_key=HASH_KEY,
             rng=self._rng,
@@ -146,7 +148,7 @@ class Peer:
         return self.acknowledged[-1]
 
     def tick(self, *, now: float, wall: float | None = None) -> None:
-        wall = WALL + now if wall is None else wall
+        wall = WALL + now + self.clock_error if wall is None else wall
         self.take(self.replica.tick(now=now, wall=wall))
 
     def hear(self, message: Message, *, now: float) -> None:
