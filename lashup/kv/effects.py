@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lashup.kv.rows import Rows
-from lashup.kv.store import Write
 from lashup.kv.subscription import Subscription
+from lashup.kv.write import Write
 from lashup.machine import Send
 
 

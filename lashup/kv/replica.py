@@ -39,8 +39,9 @@ from lashup.kv.retirement import DEFAULT_AFTER, Retirement
 from lashup.kv.rider import Rider
 from lashup.kv.rows import META_TABLE
 from lashup.kv.serving import BURST
-from lashup.kv.store import Store, Write
+from lashup.kv.store import Store
 from lashup.kv.subscription import KeyChanged, Subscription
+from lashup.kv.write import Write
 from lashup.machine import Address, Send
 
 #: Seconds between two reports of skewed clocks.

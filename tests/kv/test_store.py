@@ -14,7 +14,8 @@ from lashup.errors import MalformedDatagram, UsageError
 from lashup.kv.delta_codec import encode_delta
 from lashup.kv.rows import CONTEXT_TABLE, FACT_TABLE
 from lashup.kv.serving import Want, serve
-from lashup.kv.store import Store, Write
+from lashup.kv.store import Store
+from lashup.kv.write import Write
 from tests.kv.vocabulary import (
     HASH_KEY,
     WALL,

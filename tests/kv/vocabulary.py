@@ -27,7 +27,8 @@ from lashup.kv.effects import (
 from lashup.kv.limits import Limits
 from lashup.kv.replica import Replica
 from lashup.kv.rows import CONTEXT_TABLE, FACT_TABLE, META_TABLE, Rows
-from lashup.kv.store import Store, Write
+from lashup.kv.store import Store
+from lashup.kv.write import Write
 from lashup.machine import Address, Send
 from lashup.wire.fragments import Reassembly, split
 from tests.vocabulary import KEY, facts_in
@@ -347,7 +348,7 @@ def ahead_from_scratch(store: Store, key: bytes) -> set[tuple[object, Dot, bytes
 
 def ahead_of(store: Store, key: bytes) -> set[tuple[object, Dot, bytes]]:
     """The same, as the store has it."""
-    branch: Branch = store._branch_ahead(key)
+    branch: Branch = store._ahead.branch(key)
     return {(path, dot, payload) for path, dot, payload in facts_in(branch)}
 
 
