@@ -69,6 +69,8 @@ class Absence:
         self._heard = 0
         #: What came from the disk, while it is not known to be of today.
         self._brought: frozenset[Actor] = frozenset()
+        #: What came from the disk.
+        self._on_disk: frozenset[Actor] = frozenset()
         self._saved = (0, 0, 0)
         #: The last day on which this replica ran, as far as its clock can be believed.
         self._ran = 0
@@ -125,7 +127,8 @@ class Absence:
         self._is_blank = not len(facts.context)
         if self.away_since:
             self._is_new = self.today - self.away_since > SLACK
-            self._brought = frozenset(actor for actor, _ in facts.context.items())
+            self._on_disk = frozenset(actor for actor, _ in facts.context.items())
+            self._brought = self._on_disk
 
     def puts(self) -> tuple[tuple[str, bytes, bytes], ...]:
         """What is to be put on disk now, if anything has changed."""
@@ -165,6 +168,7 @@ class Absence:
         # then. And what nobody has heard of, nobody has removed.
         if self.has_met and not is_set:
             self._brought = frozenset(actor for actor, _ in context.items())
+        self._brought |= self._on_disk
         self.away_since = self.away_since or min(known, day_of(wall))
         return True
 

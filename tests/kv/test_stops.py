@@ -129,6 +129,29 @@ def test_what_was_announced_to_who_then_stopped_is_dropped_too():
     assert [days.actors(n) for n in range(3)] == [1, 1, 1]
 
 
+def test_who_was_alone_for_a_day_and_then_stopped_drops_what_its_disk_brought():
+    # The state machine found it.
+    days = Days(2)
+    days.write(0, ROOT.register("old").assign(1))
+    days.pass_days(1)
+    days.switch_off(1)
+    days.switch_on(1)
+    for _ in range(2):
+        days.run_alone(1)
+        days.day += 1
+    alone = days.peers[1]
+    assert alone.replica.rider.away_since == 0
+    days.stop(1)
+    days.restart(0)
+    days.write(0, ROOT.remove(), ROOT.register("new").assign(1))
+    days.pass_days(AFTER + 10)
+
+    days.resume(1)
+    days.pass_days(1)
+
+    assert days.value(0) == days.value(1) == {"new": 1}
+
+
 def test_a_stop_of_a_night_changes_nothing():
     days = Days(2)
     days.write(1, ROOT.register("r").assign(1))
