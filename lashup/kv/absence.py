@@ -36,8 +36,8 @@ DAY = 86_400.0
 SLACK = 2
 #: Seconds after the start in which a horizon is expected to be heard, if there is one.
 _LISTENS = 30.0
-#: Seconds between two calls that are a stop. Calls come every second. It matters only
-#: in days: who stops for less than half a day misses what a late note of a removal may.
+#: Seconds between two calls that are a stop; they come every second. It matters only in
+#: days: who stood for less than half of one has missed no more than `SLACK` covers.
 STOP = DAY / 2
 
 _STATE_ROW = b"retirement"
@@ -134,7 +134,7 @@ class Absence:
         """What is to be put on disk now, if anything has changed."""
         # While away, a crash must not make it forget that it is.
         state = self.horizon, self.away_since, self._ran
-        if not self._ran or state == self._saved:
+        if not any(state) or state == self._saved:
             return ()
         self._saved = state
         return ((META_TABLE, _STATE_ROW, _STATE.pack(*state)),)
@@ -238,7 +238,7 @@ class Absence:
 
     def took(self, actors: Iterable[Actor], rider: Rider) -> None:
         """A peer has told of some actors: one that was away brings what a disk does."""
-        if rider.away_since and (self.away_since or self._is_blank):
+        if self._after and rider.away_since and (self.away_since or self._is_blank):
             self._brought |= frozenset(actors)
             since = self.away_since or rider.away_since
             self.away_since = min(since, rider.away_since)

@@ -147,7 +147,8 @@ def test_an_old_dump_that_a_newcomer_loads_is_as_a_disk_that_was_off():
     days.pass_days(AFTER + 10)
     newcomer = days.peers[1]
     newcomer.disk = empty_tables()
-    days.switch_on(1)
+    newcomer.start(wall=days.wall)  # It has not even ticked.
+    days.on.add(1)
 
     for delta in decode_dump_untrusted(old).deltas:
         as_of = decode_dump_untrusted(old).as_of
