@@ -91,7 +91,7 @@ class Days:
         self, number: int, *operations: Operation, heard_by: Iterable[int] = ()
     ) -> None:
         """Write on one that is on; of the others only some hear it at once."""
-        others = self.on.intersection(heard_by) - {number}
+        others = (self.on | self.stopped.keys()).intersection(heard_by) - {number}
         for other in others:  # Whom it can tell something it has heard of.
             self.peers[number].hear_digest_of(self.peers[other], now=self.now)
         peer = self.peers[number]
@@ -99,9 +99,10 @@ class Days:
         peer.sync_disk()
         said = peer.said()
         announced = [message for message in said if message[0] is None]
-        for _, kept in self.stopped.values():
-            kept += announced
         for other in others:
+            if other in self.stopped:
+                self.stopped[other][1].extend(announced)
+                continue
             for message in announced:
                 self.peers[other].hear(message, now=self.now)
             self.peers[other].sync_disk()

@@ -116,7 +116,10 @@ class Lives(RuleBasedStateMachine):
         self.days.pass_days(2)
         self.nothing_that_a_replica_dropped_is_back()
         self.nothing_is_lost()
-        # Nobody is away any more: what is idle now is forgotten in time.
+        self.all_is_forgotten_in_time()
+
+    def all_is_forgotten_in_time(self):
+        """Nobody is away any more: so what is idle now goes."""
         actors = {dot.actor for dot in self.days.live(0)}
         self.days.pass_days(AFTER + 3)
         self.days.meet(in_full=True)
@@ -135,6 +138,9 @@ class WrongClocks(Lives):
 
     def nothing_that_a_replica_dropped_is_back(self):
         """It may be."""
+
+    def all_is_forgotten_in_time(self):
+        """Not so soon: what has a day that is yet to come begins anew."""
 
     def teardown(self):
         for peer in self.days.peers:

@@ -22,7 +22,7 @@ def _stopped_while_all_was_removed(days: Days) -> Peer:
     days.restart(1)
     days.stop(2)
     # It is still in the socket when the process goes on, as are equal digests.
-    days.write(1, ROOT.register("brief").assign(1), heard_by={0})
+    days.write(1, ROOT.register("brief").assign(1), heard_by={0, 2})
     days.restart(0)
     days.write(0, ROOT.remove(), ROOT.register("new").assign(1))
     days.pass_days(AFTER + 10)
