@@ -3,6 +3,7 @@
 python -m lashup show SOURCE           keys and values, as lines of JSON
 python -m lashup dump DIRECTORY FILE          a data directory into a dump
 python -m lashup load DIRECTORY FILE          a dump into a data directory, joined
+python -m lashup dump DIRECTORY FILE --dropped   what it dropped (event `Outdated`)
 
 SOURCE is a data directory or a dump. A node that runs has its directory for itself:
 stop it first, or use `node.kv.dump()` and `node.kv.load()` in its program.
@@ -15,20 +16,25 @@ import json
 import random
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from lashup.crdt.facts import Delta, FactSet
+from lashup.crdt.facts import FactSet
 from lashup.crdt.field import unpack_key_untrusted
 from lashup.crdt.map import MapView
 from lashup.errors import LashupError, MalformedDatagram, StorageError, UsageError
 from lashup.kv.absence import Absence
+from lashup.kv.dropped import dropped_untrusted
 from lashup.kv.dump import Dump, decode_dump_untrusted, encode_dump
-from lashup.kv.retirement import DEFAULT_AFTER
-from lashup.kv.rows import META_TABLE, state_untrusted
+from lashup.kv.rows import META_TABLE, Rows, state_untrusted
 from lashup.kv.store import Store
 from lashup.machine import Persist
 from lashup.runtime.sqlite_file import cluster_of
 from lashup.runtime.sqlite_storage import DATABASE, SqliteStorage
+
+#: Days of memory of a node that has any; how many does not matter to a disk.
+_ANY = 1
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,7 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
         command = commands.add_parser(name, help=said)
         command.add_argument("directory", type=Path)
         command.add_argument("file", type=Path)
-    command.add_argument(
+    commands.choices["dump"].add_argument(
+        "--dropped",
+        action="store_true",
+        help="not the table, but what it dropped as it had been off for too long",
+    )
+    commands.choices["load"].add_argument(
         "--outdated",
         action="store_true",
         help="also a dump that is older than removals are remembered there",
@@ -53,7 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
             case "show":
                 _show(asked.source)
             case "dump":
-                _dump(asked.directory, asked.file)
+                read = _dropped if asked.dropped else _table
+                _dump(asked.directory, asked.file, read)
             case _:
                 _load(asked.directory, asked.file, outdated=asked.outdated)
     except (LashupError, OSError) as error:
@@ -65,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _show(source: Path) -> None:
     facts = FactSet()
     if source.is_dir():
-        facts.join(_state(source))
+        facts, _ = _table(source)
     else:
         for delta in _read(source).deltas:
             facts.join(delta)
@@ -75,13 +87,14 @@ def _show(source: Path) -> None:
         sys.stdout.write(json.dumps(_printable(line), ensure_ascii=False) + "\n")
 
 
-def _dump(directory: Path, file: Path) -> None:
-    facts = FactSet()
-    facts.join(_state(directory))
+def _dump(
+    directory: Path, file: Path, read: Callable[[Path], tuple[FactSet, Absence]]
+) -> None:
+    facts, absence = read(directory)
     cluster = cluster_of(directory / DATABASE)
     with facts.cut() as state:
         state.take_all()
-    dump = encode_dump(state, cluster=cluster, wall=time.time())
+    dump = encode_dump(state, cluster=cluster, wall=time.time(), as_of=absence.as_of)
     with file.open("xb") as opened:  # never over a backup that is there
         opened.write(dump)
     sys.stdout.write(f"{file}: {len(facts)} facts, {len(dump)} bytes\n")
@@ -93,31 +106,63 @@ def _load(directory: Path, file: Path, *, outdated: bool) -> None:
         store = Store(hash_key=b"", rng=random.SystemRandom())
         tables = storage.load()
         store.load(tables, wall=time.time())
-        absence = Absence(after=DEFAULT_AFTER)
-        absence.load(tables[META_TABLE], store.facts.context, wall=time.time())
-        if not outdated and absence.is_behind(dump.made):
+        absence = _absence(tables, store.facts)
+        if not outdated and absence.is_behind(dump.as_of):
             raise UsageError(
                 f"{file}: older than removals are remembered in {directory}; what was "
                 "removed since may come back with it. Load it with --outdated if that "
                 "is what you want"
             )
+        is_empty = not len(store.facts.context)
         before = len(store.facts)
         rows = [store.merge(delta, wall=time.time()).rows for delta in dump.deltas]
+        if is_empty:
+            # A table knows what was removed of it; a new one is as old as the dump.
+            day = absence.today if outdated else dump.as_of
+            rows.append(Rows(absence.puts_as_of(day)))
         # One transaction: all of it, or nothing.
         storage.commit([Persist(1, one.puts, one.deletes) for one in rows])
     gained = len(store.facts) - before
     sys.stdout.write(f"{directory}: {gained:+} facts, now {len(store.facts)}\n")
 
 
-def _state(directory: Path) -> Delta:
+def _table(directory: Path) -> tuple[FactSet, Absence]:
+    tables = _tables(directory)
+    facts = FactSet()
+    with _damage(directory):
+        facts.join(state_untrusted(tables))
+        return facts, _absence(tables, facts)
+
+
+def _dropped(directory: Path) -> tuple[FactSet, Absence]:
+    _, absence = _table(directory)
+    facts = FactSet()
+    with _damage(directory):
+        facts.join(dropped_untrusted(_tables(directory)[META_TABLE]))
+    return facts, absence
+
+
+def _tables(directory: Path) -> Mapping[str, Mapping[bytes, bytes]]:
     file = directory / DATABASE
     if not file.exists():
         raise UsageError(f"{directory}: no data directory of lashup")
     with SqliteStorage(directory, cluster=cluster_of(file)) as storage:
-        try:
-            return state_untrusted(storage.load())
-        except MalformedDatagram as error:
-            raise StorageError(f"{file}: {error}") from error
+        return storage.load()
+
+
+@contextmanager
+def _damage(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except MalformedDatagram as error:
+        raise StorageError(f"{directory / DATABASE}: {error}") from error
+
+
+def _absence(tables: Mapping[str, Mapping[bytes, bytes]], facts: FactSet) -> Absence:
+    """Since when a disk is off, whatever its node is told to forget."""
+    absence = Absence(after=_ANY)
+    absence.load(tables[META_TABLE], facts, wall=time.time())
+    return absence
 
 
 def _read(file: Path) -> Dump:

@@ -48,9 +48,10 @@ class NodeConfig:
         limits: Bounds on what this node writes.
         max_clock_skew: Seconds that another node's clock may be ahead of ours.
         retire_after: Days after which the last trace of a removed value is forgotten;
-            the same on all members. Who was switched off for longer drops, when it
-            comes back, what the others do not know. 0: never. New, and with limits
-            of its own: read decision 0013 before it is set.
+            the same on all members; 90 if at all. Who was switched off for longer
+            drops, when it comes back, what the others do not know, and a part that
+            was split off for longer brings back what was removed meanwhile. 0: never.
+            Decision 0013 says what it costs.
         max_datagram: Bytes of one datagram, UDP payload. Where a path carries
             less, that is found and told (`PathNarrow`), and what is longer is cut.
 

@@ -127,6 +127,7 @@ class Node:
             room=payload - 64,
         )
         self.waits = self._table.waits
+        self._unsaid: list[Effect] = []
 
     @property
     def id(self) -> NodeId:
@@ -157,8 +158,7 @@ class Node:
 
     def tick(self, *, now: float) -> list[Effect]:
         """Do whatever has come due by `now`."""
-        self._set_rider()
-        effects: list[Effect] = []
+        effects = self._wake(now=now)
         self._inbox.tick(now=now)
         self._take(Channel.MEMBERSHIP, self.membership.tick(now=now), effects, now=now)
         self._table.tick(effects, now=now, wall=self._wall(now))
@@ -175,16 +175,16 @@ class Node:
                 changed but the counts, and nothing is answered.
         """
         messages = self._inbox.messages_untrusted(data, now=now)
-        self._set_rider()
-        effects: list[Effect] = []
+        effects = self._wake(now=now)
         for channel, payload in messages:
             self._receive_message(channel, payload, sender, effects, now=now)
         return self._seal_all(effects)
 
     def join(self, seeds: Iterable[Address], *, now: float) -> list[Effect]:
         """Ask some addresses for the members; repeated by itself until one answers."""
-        self._set_rider()
-        return self._let_membership(self.membership.join(seeds, now=now), now=now)
+        effects = self._wake(now=now)
+        outcome = self.membership.join(seeds, now=now)
+        return effects + self._let_membership(outcome, now=now)
 
     def evidence(self, address: Address, *, now: float) -> list[Effect]:
         """Something says that nobody listens at an address any more; see `Swim`."""
@@ -250,27 +250,41 @@ class Node:
             ConcurrentUpdate: Something else has been written. Nothing has changed.
             UsageError: It cannot be stored, or not now. Nothing has changed.
         """
+        # Kept for the next call where the write is refused.
+        self._unsaid = self._look_at_clocks(now=now)
         number, effect = self._table.update(
             key, operations, wall=self._wall(now), expect=expect, wait=wait
         )
-        return number, [effect]
+        effects, self._unsaid = self._unsaid, []
+        return number, [*effects, effect]
 
     def announce(self, *, now: float) -> list[Effect]:
         """Tell the others of writes that wait for more to be told with: it ends."""
         self._table.announce(now=now)
         return self._seal_all([])
 
-    def load(self, delta: Delta, *, now: float) -> tuple[int, list[Effect]]:
+    def load(
+        self, delta: Delta, *, as_of: int | None, now: float
+    ) -> tuple[int, list[Effect]]:
         """Join a part of a dump. Others get it by reconciliation.
+
+        Args:
+            delta: The part.
+            as_of: The day of the dump; None: what was removed since may come back.
+            now: The time.
 
         Returns:
             A number, which `Visible` names once it is on disk, and the effects.
         """
-        return self._table.load(delta, now=now, wall=self._wall(now))
+        effects = self._look_at_clocks(now=now)
+        number, outcome = self._table.load(
+            delta, as_of=as_of, now=now, wall=self._wall(now)
+        )
+        return number, effects + outcome
 
     def persisted(self, ticket: int, *, now: float) -> list[Effect]:
         """The rows of a `Persist` effect are on disk."""
-        effects: list[Effect] = []
+        effects = self._look_at_clocks(now=now)
         if (token := self._savings.take_keyring(ticket)) is not None:
             self._take_rotation(self.rotation.kept(token, now=now), effects)
         self._table.persisted(ticket, effects, now=now)
@@ -397,8 +411,17 @@ class Node:
         effects += self._outbox.seal_all()
         return effects
 
-    def _set_rider(self) -> None:
+    def _look_at_clocks(self, *, now: float) -> list[Effect]:
+        """What comes before all else at a call: who was stopped must know it first."""
+        effects, self._unsaid = self._unsaid, []
+        self._table.look_at_clocks(effects, now=now, wall=self._wall(now))
+        return effects
+
+    def _wake(self, *, now: float) -> list[Effect]:
+        """The same before a call that may send probes, and what rides on them."""
+        effects = self._look_at_clocks(now=now)
         self.membership.rider = self.kv.rider.encode()
+        return effects
 
     def _wall(self, now: float) -> float:
         return now + self.wall_offset

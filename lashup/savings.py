@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lashup.identity import epoch_row
 from lashup.kv.effects import Save
 from lashup.kv.rows import META_TABLE
-from lashup.kv.store import Write
+from lashup.kv.write import Write
 from lashup.machine import Persist
 from lashup.membership import NodeRecord
 

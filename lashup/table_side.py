@@ -27,6 +27,7 @@ from lashup.kv.effects import (
     Notify,
     Outdated,
     Save,
+    Stopped,
     StoreLarge,
 )
 from lashup.kv.replica import Replica
@@ -95,12 +96,12 @@ class TableSide:
         return self._update, self._savings.write(save, self._update)
 
     def load(
-        self, delta: Delta, *, now: float, wall: float
+        self, delta: Delta, *, as_of: int | None, now: float, wall: float
     ) -> tuple[int, list[Effect]]:
         """Join a part of a dump; see `Node.load`."""
         self._update += 1
         effects: list[Effect] = []
-        outcome = self._kv.merge(delta, wall=wall)
+        outcome = self._kv.load_dump(delta, as_of=as_of, wall=wall)
         saves = [effect for effect in outcome if isinstance(effect, Save)]
         effects += [self._savings.write(save, self._update) for save in saves]
         rest = [effect for effect in outcome if not isinstance(effect, Save)]
@@ -126,6 +127,10 @@ class TableSide:
                 )
                 self.take(asks, effects, now=now)
         effects.append(Visible(saving.update))
+
+    def look_at_clocks(self, effects: list[Effect], *, now: float, wall: float) -> None:
+        """See whether this node was stopped: before anything else that is done."""
+        self.take(self._kv.look_at_clocks(now=now, wall=wall), effects, now=now)
 
     def tick(self, effects: list[Effect], *, now: float, wall: float) -> None:
         """Do whatever has come due by `now`."""
@@ -165,7 +170,7 @@ class TableSide:
         Raises:
             MalformedDatagram: It is none. Nothing has changed.
         """
-        heard = self._kv.hear_announced_untrusted(payload, wall=wall)
+        heard = self._kv.hear_announced_untrusted(payload, now=now, wall=wall)
         self.take(heard, effects, now=now)
 
     def take(
@@ -179,6 +184,8 @@ class TableSide:
                     self._outbox.put(to, Channel.KV, payload)
                 case Announce(delta):
                     self._tell(self._announcements.put(delta, now=now), now=now)
+                case Stopped():
+                    self._announcements.drop()
                 case Save():
                     effects.append(self._savings.rows(effect))
                 case Notify() | ClockSkewed() | StoreLarge() | Confirmed() | Outdated():

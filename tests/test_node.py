@@ -13,7 +13,7 @@ from lashup.channels import Channel
 from lashup.config import NodeConfig
 from lashup.crdt.map import MapField
 from lashup.effects import Effect, Visible
-from lashup.errors import MalformedDatagram
+from lashup.errors import MalformedDatagram, UsageError
 from lashup.identity import next_start
 from lashup.kv.confirmation import Wait
 from lashup.kv.messages import Request, encode
@@ -42,12 +42,15 @@ def node(
     cluster: str = "lashup",
     life: int = 0,
     now: float = 0.0,
+    retire_after: int = 0,
 ) -> Node:
     """The n-th node in one of its lives; a greater number starts later."""
     first = next_start({}, rng=random.Random(n), wall=WALL)
     identity = replace(first, epoch=first.epoch + life, boot_id=bytes([n, life] * 8))
     return Node(
-        NodeConfig(name=f"n{n}", keys=[key], cluster=cluster),
+        NodeConfig(
+            name=f"n{n}", keys=[key], cluster=cluster, retire_after=retire_after
+        ),
         identity,
         addresses=(address(n),),
         tables={},
@@ -330,3 +333,22 @@ def test_a_question_from_where_no_member_is_draws_one_datagram_at_most() -> None
 
     assert answers(("192.0.2.9", 53), bytes(16)) == 1
     assert answers(address(2), bytes(range(16))) > 5
+
+
+def test_a_write_that_is_refused_after_a_stop_loses_no_rows_of_earlier_ones():
+    stopped = node(1, retire_after=90)
+    number, effects = stopped.update(("k",), [ROOT.register("r").assign(1)], now=0.0)
+    stopped.tick(now=0.0)
+    (first,) = effects
+    assert isinstance(first, Persist)
+    week = 7 * 86_400.0
+
+    with pytest.raises(UsageError):
+        stopped.update((), [], now=week)
+    again = stopped.persisted(first.ticket, now=week)
+
+    # The rows of the write by its new actor, and then the write that waits for them.
+    saved = [effect for effect in again if isinstance(effect, Persist)]
+    assert len(saved) == 2
+    done = stopped.persisted(saved[1].ticket, now=week)
+    assert Visible(number) in done

@@ -69,6 +69,10 @@ class Announcements:
         self._sent += 1
         return [group.delta()]
 
+    def drop(self) -> None:
+        """Leave what waits to reconciliation."""
+        self._group = DeltaGroup()
+
     def statistics(self) -> dict[str, int | float]:
         """Writes, and the announcements that they were told in."""
         return {"announced_writes": self._joined, "announcements": self._sent}

@@ -207,6 +207,10 @@ class AntiEntropy:
                 exchange.waiting.extendleft(left)
         return self._go_on(now=now)
 
+    def give_up(self) -> None:
+        """Forget whom it was to ask: what is known of peers is no longer so."""
+        self._exchange = self._suspect = None
+
     def take_outdated(self) -> list[Actor]:
         """Actors that a peer which was not away does not know; told once."""
         outdated, self._outdated = self._outdated, []

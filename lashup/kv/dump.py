@@ -1,11 +1,12 @@
 """The dump format: a whole table in one piece of msgpack, for backups and for moving.
 
-    ["lashup-dump", version, cluster, made, facts, [delta, delta, ...], checksum]
+    ["lashup-dump", version, cluster, made, facts, [delta, delta, ...], checksum, as_of]
 
 `made` is milliseconds since 1970, `facts` their number; each delta is as on the wire
 (`delta_codec`) and stands alone; the checksum is BLAKE2b of 16 bytes over the
-deltas, one after the other. Version 1 is this one. A later one that old readers can
-still use appends fields.
+deltas, one after the other. `as_of` is the day since 1970 on which the table was last
+in touch with the others: what is dumped of a disk that was off is older than the dump.
+Version 1 is this one. What old readers can do without is appended, as `as_of` was.
 
 A dump is a state, not a list of commands. Loading joins it: what is there already is
 no change, what was removed since stays removed, and newer writes stand.
@@ -26,7 +27,9 @@ from lashup.crdt.dot import Actor, Dot
 from lashup.crdt.fact import Fact
 from lashup.crdt.facts import Delta
 from lashup.errors import MalformedDatagram
+from lashup.kv.absence import day_of
 from lashup.kv.delta_codec import decode_delta_untrusted, encode_delta
+from lashup.kv.rider import DAY_LIMIT
 from lashup.wire.readers import (
     bytes_untrusted,
     fields_untrusted,
@@ -54,17 +57,21 @@ class Dump:
     Attributes:
         cluster: The label of the cluster that it is of.
         made: Seconds since 1970.
+        as_of: The day since 1970 on which the table was last up to date.
         facts: How many.
         deltas: To be joined, in any order.
     """
 
     cluster: str
     made: float
+    as_of: int
     facts: int
     deltas: tuple[Delta, ...]
 
 
-def encode_dump(state: Cut, *, cluster: str, wall: float) -> bytes:
+def encode_dump(
+    state: Cut, *, cluster: str, wall: float, as_of: int | None = None
+) -> bytes:
     """A whole state as a dump. Equal states give equal dumps.
 
     Made to run in a thread: whatever takes long in it lets other threads run.
@@ -73,6 +80,7 @@ def encode_dump(state: Cut, *, cluster: str, wall: float) -> bytes:
         state: All of it taken.
         cluster: The label.
         wall: Seconds since 1970, now.
+        as_of: The day since 1970 on which the table was up to date; None: today.
     """
     count = 0
     deltas = []
@@ -81,7 +89,8 @@ def encode_dump(state: Cut, *, cluster: str, wall: float) -> bytes:
         deltas.append(encode_delta(delta))
     made = int(wall * 1000)
     checksum = _checksum(deltas)
-    return pack([FORMAT, VERSION, cluster, made, count, deltas, checksum])
+    day = day_of(wall) if as_of is None else as_of
+    return pack([FORMAT, VERSION, cluster, made, count, deltas, checksum, day])
 
 
 def decode_dump_untrusted(data: bytes) -> Dump:
@@ -97,6 +106,8 @@ def decode_dump_untrusted(data: bytes) -> Dump:
     if version != VERSION:
         raise MalformedDatagram(f"a dump of version {version}, this knows {VERSION}")
     _, _, cluster, made, count, packed, checksum = fields_untrusted(fields, 7)[:7]
+    wall = natural_untrusted(made) / 1000
+    as_of = natural_untrusted(fields[7]) if len(fields) > 7 else day_of(wall)
     encoded = [bytes_untrusted(one, None) for one in fields_untrusted(packed, 0)]
     if bytes_untrusted(checksum, _CHECKSUM_SIZE) != _checksum(encoded):
         raise MalformedDatagram("a dump that is damaged: its checksum is another")
@@ -105,7 +116,7 @@ def decode_dump_untrusted(data: bytes) -> Dump:
     if facts != natural_untrusted(count):
         raise MalformedDatagram("a dump with another number of facts than it says")
     label = text_untrusted(cluster)
-    return Dump(label, natural_untrusted(made) / 1000, facts, deltas)
+    return Dump(label, wall, min(as_of, DAY_LIMIT - 1), facts, deltas)
 
 
 def _pieces(state: Cut) -> Iterator[Delta]:

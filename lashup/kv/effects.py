@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from lashup.crdt.facts import Delta
 from lashup.kv.rows import Rows
-from lashup.kv.store import Write
 from lashup.kv.subscription import Subscription
+from lashup.kv.write import Write
 from lashup.machine import Send
 
 
@@ -25,6 +25,14 @@ class Announce:
     """Carry a delta of this node's own to every member."""
 
     delta: Delta
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """This node was stopped for long: what it has not announced yet is not to be.
+
+    Others may have forgotten what it was written over; they get it by reconciliation.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,8 @@ class Outdated:
     """This node was off for so long that what it alone still had has been dropped.
 
     The others may have removed it and forgotten that (`NodeConfig.retire_after`).
-    What this life has written stays.
+    What this life has written stays. What was dropped is kept in the data directory:
+    `python -m lashup dump --dropped` makes a dump of it.
 
     Attributes:
         facts: How many were dropped.
@@ -83,5 +92,13 @@ class Outdated:
 
 
 KvEffect: TypeAlias = (
-    Send | Save | Announce | Notify | ClockSkewed | StoreLarge | Confirmed | Outdated
+    Send
+    | Save
+    | Announce
+    | Stopped
+    | Notify
+    | ClockSkewed
+    | StoreLarge
+    | Confirmed
+    | Outdated
 )

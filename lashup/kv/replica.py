@@ -12,8 +12,6 @@ import random
 from collections.abc import Iterable, Mapping
 
 from lashup.crdt.branch import Branch
-from lashup.crdt.causal_context import CausalContext
-from lashup.crdt.dot import Actor
 from lashup.crdt.facts import Delta
 from lashup.crdt.field import Key, key_name, pack_key
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW
@@ -22,6 +20,7 @@ from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
 from lashup.kv import messages
 from lashup.kv.absence import Absence
+from lashup.kv.ageing import Ageing
 from lashup.kv.anti_entropy import AntiEntropy
 from lashup.kv.confirmation import Confirmations, Have, HaveYou
 from lashup.kv.delta_codec import decode_delta_untrusted
@@ -31,22 +30,26 @@ from lashup.kv.effects import (
     Confirmed,
     KvEffect,
     Notify,
-    Outdated,
     Save,
+    Stopped,
     StoreLarge,
 )
 from lashup.kv.limits import Limits
 from lashup.kv.pattern import EVERYTHING, Pattern, matching
 from lashup.kv.retirement import DEFAULT_AFTER, Retirement
 from lashup.kv.rider import Rider
-from lashup.kv.rows import META_TABLE, Rows
+from lashup.kv.rows import META_TABLE
 from lashup.kv.serving import BURST
-from lashup.kv.store import Store, Write
+from lashup.kv.store import Store
 from lashup.kv.subscription import KeyChanged, Subscription
+from lashup.kv.write import Write
 from lashup.machine import Address, Send
 
 #: Seconds between two reports of skewed clocks.
 _SKEW_TOLD_AGAIN = 60.0
+#: Seconds after a stop in which what comes in may be older than the stop: all that the
+#: socket has kept is read in less.
+_DEAF = 5.0
 
 
 class Replica:
@@ -85,13 +88,20 @@ class Replica:
             absence=self.absence,
             retirement=self.retirement,
         )
+        self._ageing = Ageing(
+            self.store,
+            self.absence,
+            self.retirement,
+            self.anti_entropy,
+            merge=lambda delta, wall: self.merge(delta, wall=wall),
+        )
         self.confirmations = Confirmations(self.store.facts, encode=messages.encode)
         self._subscriptions: dict[int, Subscription] = {}
         self._is_large = False
-        self._dropped = 0
         self._skews = 0
         self._skew = 0.0
         self._skew_told_at = -math.inf
+        self._deaf_until = -math.inf
 
     @property
     def root(self) -> int:
@@ -114,7 +124,7 @@ class Replica:
         """
         self.store.load(tables, wall=wall)
         rows = tables.get(META_TABLE, {})
-        self.absence.load(rows, self.store.facts.context, wall=wall)
+        self.absence.load(rows, self.store.facts, wall=wall)
         self.retirement.load(rows)
         self.anti_entropy.had_table = self.root != 0
         self._skew = self.store.skew_at_load
@@ -128,6 +138,17 @@ class Replica:
             self.retirement.next_wakeup(),
         )
 
+    def look_at_clocks(self, *, now: float, wall: float) -> list[KvEffect]:
+        """See whether this node was stopped for long: before anything else is done.
+
+        Who was stopped is as who was off. What comes in at once may have been under
+        way since before, and nothing is taken of it.
+        """
+        if not self._ageing.was_stopped(now=now, wall=wall):
+            return []
+        self._deaf_until = now + _DEAF
+        return [Stopped(), *self._ageing.take_another_actor()]
+
     def tick(self, *, now: float, wall: float) -> list[KvEffect]:
         """Do whatever has come due by `now`.
 
@@ -135,10 +156,11 @@ class Replica:
             now: The time.
             wall: Seconds since 1970.
         """
-        effects: list[KvEffect] = [*self._retire(now=now, wall=wall)]
+        effects: list[KvEffect] = [*self.look_at_clocks(now=now, wall=wall)]
+        effects += self._ageing.retire(now=now, wall=wall)
         effects += self.anti_entropy.tick(now=now)
         effects += self.confirmations.tick(now=now)
-        return effects + self._drop_outdated(wall=wall)
+        return effects + self._ageing.drop_outdated(wall=wall)
 
     def get(self, key: Key) -> MapView:
         """The value of a key as everybody sees it; an empty one when it has none.
@@ -185,10 +207,10 @@ class Replica:
         outcome = self.store.commit(write)
         if isinstance(outcome, Write):
             return Save(outcome.rows, outcome)
-        if not len(write.delta.context):
+        if not len(outcome.delta.context):
             return []
-        announce = Announce(write.delta)
-        return [announce, *self._warn(), *self._notify(outcome)]
+        announce = Announce(outcome.delta)
+        return [announce, *self._warn(), *self._notify(outcome.before)]
 
     def subscribe(self, pattern: Pattern) -> Subscription:
         """Follow the keys that match a pattern; present values are there to take.
@@ -214,17 +236,25 @@ class Replica:
 
     def hear_rider(self, rider: Rider, peer: Address, *, now: float) -> None:
         """What a peer's store says of itself came in on a probe or ack."""
-        self.anti_entropy.hear_rider(rider, peer, now=now)
+        if now >= self._deaf_until:
+            self.anti_entropy.hear_rider(rider, peer, now=now)
 
     def hear_announced_untrusted(
-        self, payload: bytes, *, wall: float
+        self, payload: bytes, *, now: float, wall: float
     ) -> list[KvEffect]:
         """A delta that somebody announced came in.
 
         Raises:
             MalformedDatagram: It is none. Nothing has changed.
         """
-        return self.merge(decode_delta_untrusted(payload), wall=wall)
+        delta = decode_delta_untrusted(payload)
+        self.absence.has_met = True
+        if now < self._deaf_until:
+            return []
+        is_odd = self.retirement.may_have_forgotten(delta)
+        if is_odd and not self.store.has_another_life(delta):
+            return []  # It comes by anti-entropy, once its writer has caught up.
+        return self.merge(delta, wall=wall)
 
     def receive_untrusted(
         self,
@@ -248,19 +278,21 @@ class Replica:
             MalformedDatagram: It is none. Nothing has changed.
         """
         exchange = self.anti_entropy
+        if now < self._deaf_until:
+            return []
         match messages.decode_untrusted(data):
             case messages.Ask(ask):
                 return list(exchange.answer_untrusted(ask, sender))
             case messages.Answer(answer):
                 asks = exchange.hear_answer_untrusted(answer, sender, now=now)
-                return [*asks, *self._drop_outdated(wall=wall)]
+                return [*asks, *self._ageing.drop_outdated(wall=wall)]
             case messages.Request() as request:
                 return list(exchange.serve(request, sender, burst=burst))
             case messages.Part() as part:
                 delta = self.retirement.admit(part.delta, part.idle)
                 effects = self.merge(delta, wall=wall)
                 effects += exchange.hear_part(part, sender, now=now)
-                return effects + self._drop_outdated(wall=wall)
+                return effects + self._ageing.drop_outdated(wall=wall)
             case HaveYou() as question:
                 have = self.confirmations.answer(question)
                 return [] if have is None else [Send(sender, messages.encode(have))]
@@ -276,7 +308,7 @@ class Replica:
             "actors": len(self.store.facts.context),
             "actors_idle": self.retirement.idle,
             "actors_retired": self.retirement.forgotten,
-            "facts_outdated": self._dropped,
+            "facts_outdated": self._ageing.dropped,
             "writes_waiting": self.store.waiting,
             "exchanges": self.anti_entropy.exchanges,
             "exchanges_failed": self.anti_entropy.failures,
@@ -297,37 +329,20 @@ class Replica:
             effects += self._note_skew(merged.skew, wall=wall)
         return effects + self._warn() + self._notify(merged.before)
 
-    def _retire(self, *, now: float, wall: float) -> list[Save]:
-        """Forget what is due, and keep on disk since when actors have no facts."""
-        saves = []
-        if due := self.retirement.tick(now=now, wall=wall):
-            saves.append(self._forget(due))
-        rows = self.retirement.rows()
-        if rows.puts or rows.deletes:
-            saves.append(Save(rows, None))
-        return saves
+    def load_dump(
+        self, delta: Delta, *, as_of: int | None, wall: float
+    ) -> list[KvEffect]:
+        """Join a part of a dump.
 
-    def _forget(self, actors: Iterable[Actor]) -> Save:
-        forgotten, rows = self.store.forget(actors)
-        for actor in forgotten:
-            self.retirement.forgot(actor)
-        # With the horizon: a crash between the two would forget that it has forgotten.
-        return Save(Rows(self.absence.puts(), rows.deletes), None)
-
-    def _drop_outdated(self, *, wall: float) -> list[KvEffect]:
-        """Drop what a disk brought that was away for too long."""
-        actors = self.anti_entropy.take_outdated()
-        if not actors:
-            return []
-        context = CausalContext()
-        for actor in actors:
-            context.add_runs(actor, self.store.facts.context.runs(actor))
-        before = len(self.store.facts)
-        effects = self.merge(Delta({}, context), wall=wall)
-        dropped = before - len(self.store.facts)
-        self._dropped += dropped
-        told = [Outdated(dropped)] if dropped else []
-        return [*effects, self._forget(actors), *told]
+        Args:
+            delta: The part.
+            as_of: The day since 1970 on which the dump was up to date; None: what it
+                has is to stay, even if it was removed since.
+            wall: Seconds since 1970.
+        """
+        actors = [actor for actor, _ in delta.context.items()]
+        saves = [] if as_of is None else self._ageing.bring(actors, as_of=as_of)
+        return [*saves, *self.merge(delta, wall=wall)]
 
     def _note_skew(self, seconds: float, *, wall: float) -> list[KvEffect]:
         self._skews += 1

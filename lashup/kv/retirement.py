@@ -31,7 +31,10 @@ DEFAULT_AFTER = 0
 #: Actors looked at in one go: some milliseconds.
 _AT_A_TIME = 4_096
 
+#: Of one actor, with the day. Earlier versions had one of each day with all its actors,
+#: and wrote it anew with each of them.
 _IDLE_ROW = b"idle"
+_DAY_SIZE = 2
 
 
 class Retirement:
@@ -55,8 +58,10 @@ class Retirement:
         self._after = after
         #: The day on which an actor was first seen to have no facts.
         self._idle: dict[Actor, int] = {}
-        #: Days whose row on disk is another than here.
-        self._changed: set[int] = set()
+        #: Actors whose row on disk is another than here.
+        self._changed: set[Actor] = set()
+        #: Rows of the form in which earlier versions kept them.
+        self._earlier: list[bytes] = []
         #: Actors that this round has yet to look at; None between two rounds.
         self._left: Iterator[Actor] | None = None
         self._look_at = 0.0
@@ -78,8 +83,19 @@ class Retirement:
             MalformedDatagram: They are not what this version writes.
         """
         for name, row in rows.items():
-            if name.startswith(_IDLE_ROW) and len(name) == len(_IDLE_ROW) + 2:
-                self._load_idle(int.from_bytes(name[-2:], "big"), row)
+            if not name.startswith(_IDLE_ROW):
+                continue
+            match name.removeprefix(_IDLE_ROW):
+                case actor if len(actor) == ACTOR_SIZE and len(row) == _DAY_SIZE:
+                    self._load_idle(Actor(actor), int.from_bytes(row, "big"))
+                case day if len(day) == _DAY_SIZE and len(row) % ACTOR_SIZE == 0:
+                    self._earlier.append(name)
+                    for at in range(0, len(row), ACTOR_SIZE):
+                        actor = Actor(row[at : at + ACTOR_SIZE])
+                        self._load_idle(actor, int.from_bytes(day, "big"))
+                        self._changed.add(actor)
+                case _:
+                    raise MalformedDatagram("a row of idle actors of a wrong size")
 
     def next_wakeup(self) -> float:
         """When `tick` has something to do."""
@@ -113,26 +129,27 @@ class Retirement:
         self.forgotten += 1
         day = self._idle.pop(actor, None)
         if day is not None:
-            self._changed.add(day)
+            self._changed.add(actor)
             if self._is_over(day):
                 self._absence.forgot(day)
 
     def rows(self) -> Rows:
-        """What is to be put on disk now: nothing before a round is over."""
-        if not self._after or self._left is not None:
+        """What is to be put on disk now."""
+        if not self._after:
             return Rows()
-        by_day: dict[int, list[Actor]] = {day: [] for day in self._changed}
-        for actor, day in self._idle.items() if by_day else ():
-            if day in by_day:
-                by_day[day].append(actor)
-        self._changed.clear()
-        names = {day: _IDLE_ROW + day.to_bytes(2, "big") for day in by_day}
+        changed, self._changed = self._changed, set()
+        earlier, self._earlier = self._earlier, []
         puts = (
-            (META_TABLE, names[day], b"".join(actors))
-            for day, actors in by_day.items()
-            if actors
+            (
+                META_TABLE,
+                _IDLE_ROW + actor,
+                self._idle[actor].to_bytes(_DAY_SIZE, "big"),
+            )
+            for actor in changed
+            if actor in self._idle
         )
-        deletes = ((META_TABLE, names[day]) for day in by_day if not by_day[day])
+        gone = [_IDLE_ROW + actor for actor in changed if actor not in self._idle]
+        deletes = ((META_TABLE, name) for name in (*earlier, *gone))
         return Rows((*puts, *self._absence.puts()), tuple(deletes))
 
     def idle_days(self, actors: Iterable[Actor]) -> dict[Actor, int]:
@@ -144,6 +161,19 @@ class Retirement:
             if actor not in self._idle:
                 self._note(actor, self._absence.today)  # What we tell holds here, too.
         return {actor: self._idle[actor] for actor in idle}
+
+    def may_have_forgotten(self, delta: Delta) -> bool:
+        """Whether an announced delta removes what is of an actor not known here.
+
+        It may have been written over what a disk brought that was away for too long.
+        Once the actor is known again, what else the disk has of it is no longer told
+        from what is here; and so it would come back.
+        """
+        if not self._after:
+            return False
+        brought = {dot.actor for dot in delta.facts}
+        removed = (actor for actor, _ in delta.context.items() if actor not in brought)
+        return not all(self._facts.context.runs(actor) for actor in removed)
 
     def admit(self, delta: Delta, idle: Mapping[Actor, int]) -> Delta:
         """What of a peer's answer is to be joined: all but what is forgotten here.
@@ -168,21 +198,17 @@ class Retirement:
                 context.add_runs(actor, runs)
         return Delta(delta.facts, context)
 
-    def _load_idle(self, day: int, row: bytes) -> None:
-        if len(row) % ACTOR_SIZE:
-            raise MalformedDatagram("a row of idle actors that has a part of one")
-        for at in range(0, len(row), ACTOR_SIZE):
-            actor = Actor(row[at : at + ACTOR_SIZE])
-            if self._is_idle(actor):
-                self._idle[actor] = max(day, self._idle.get(actor, 0))
-        self._changed.add(day)
+    def _load_idle(self, actor: Actor, day: int) -> None:
+        if self._is_idle(actor):
+            self._idle[actor] = max(day, self._idle.get(actor, 0))
+        else:
+            self._changed.add(actor)  # Its row goes.
 
     def _begin(self, *, now: float, wall: float) -> Iterator[Actor]:
         """Begin a round."""
-        actors = [actor for actor, _ in self._facts.context.items()]
-        self._absence.begin_round(actors, now=now, wall=wall)
+        self._absence.begin_round(now=now, wall=wall)
         self._away_since = self._absence.away_since
-        return iter(actors)
+        return iter([actor for actor, _ in self._facts.context.items()])
 
     def _is_back(self) -> bool:
         return bool(self._away_since) and not self._absence.away_since
@@ -190,8 +216,8 @@ class Retirement:
     def _is_due(self, actor: Actor) -> bool:
         """Note whether an actor has facts; whether it is to be forgotten."""
         if not self._is_idle(actor):  # Also one that was dropped since the round began.
-            if actor in self._idle:
-                self._changed.add(self._idle.pop(actor))
+            if self._idle.pop(actor, None) is not None:
+                self._changed.add(actor)
             return False
         # A day that is yet to come was noted by a clock that was ahead.
         if self._idle.get(actor, DAY_LIMIT) > self._absence.today:
@@ -215,13 +241,8 @@ class Retirement:
         """Take over a peer's day for an actor without facts, if it is later."""
         if self._facts.live(actor) or day <= self._idle.get(actor, 0):
             return
-        today = self._absence.today
-        # Far in the past all days are one: so there are not many.
-        least = max(0, today - self._after - SLACK)
-        self._note(actor, max(least, min(day, today)))
+        self._note(actor, min(day, self._absence.today))
 
     def _note(self, actor: Actor, day: int) -> None:
-        if actor in self._idle:
-            self._changed.add(self._idle[actor])
         self._idle[actor] = day
-        self._changed.add(day)
+        self._changed.add(actor)

@@ -5,8 +5,7 @@ Theory of operation
 What others may see is on disk first. So a local write goes through two steps. `write`
 makes its delta, minting dots, and says what to put on disk; nothing is visible yet.
 `commit`, once it is on disk, joins the delta like one of somebody else's. A second
-write to the same key in between builds on the first: `_ahead` holds, for keys with
-writes on their way, the value as it will be.
+write to the same key in between builds on the first (`ahead`).
 
 Deltas of others (`merge`) are visible at once and go to disk with the next batch.
 If a crash loses them, reconciliation brings them back.
@@ -18,26 +17,26 @@ a dot of our actor that we have not committed (the machine was resumed from a
 snapshot), another is taken at once, and what writes on their way have minted gets new
 dots (`renaming`). Their new rows go to disk with the delta that betrayed the other
 life, before those of any later write; such a write needs one more trip to the disk
-only to know that they are there.
+only to know that they are there. It is the same where this process was stopped for
+so long that the others may have forgotten the actor (`absence`).
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from lashup.crdt.branch import Branch, Leaf
-from lashup.crdt.causal_context import includes
+from lashup.crdt.causal_context import CausalContext, includes
 from lashup.crdt.dot import ACTOR_SIZE, Actor, Dot
 from lashup.crdt.fact import Fact
 from lashup.crdt.facts import Delta, FactSet, Joined
-from lashup.crdt.field import Key, Type, pack_key, step_kind
+from lashup.crdt.field import Key, pack_key
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW, HybridClock
-from lashup.crdt.register import read_payload_untrusted
 from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation, Writer
-from lashup.errors import ConcurrentUpdate, MalformedDatagram
+from lashup.errors import ConcurrentUpdate
+from lashup.kv.ahead import Ahead
 from lashup.kv.digest import Digest
 from lashup.kv.limits import Limits
 from lashup.kv.renaming import Renaming
@@ -49,50 +48,8 @@ from lashup.kv.rows import (
     fact_put,
     state_untrusted,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A local write on its way to the disk.
-
-    Attributes:
-        number: Names it in this store.
-        key: Packed.
-        first: The first counter that it minted, or would have.
-        delta: What it says; without effect it is empty.
-        growth: By how many facts the table grows with it; negative where it shrinks.
-        rows: What must be on disk before it is committed.
-    """
-
-    number: int
-    key: bytes
-    first: int
-    delta: Delta
-    growth: int
-    rows: Rows
-
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """What a delta of somebody else did.
-
-    Attributes:
-        before: Keys whose value changed, as they were.
-        rows: What to put on disk some time.
-        skew: Seconds by which the worst timestamp exceeds the permitted skew.
-    """
-
-    before: Mapping[bytes, Branch]
-    rows: Rows
-    skew: float
-
-
-@dataclass(slots=True)
-class _Ahead:
-    """A key's value as it will be when the writes on their way are committed."""
-
-    branch: Branch
-    writes: int
+from lashup.kv.stamps import timestamp_of
+from lashup.kv.write import Committed, Merged, Write
 
 
 class Store:
@@ -120,7 +77,7 @@ class Store:
         self._limits = limits if limits is not None else Limits()
         self._actor: Actor | None = None
         self._minted = 0
-        self._ahead: dict[bytes, _Ahead] = {}
+        self._ahead = Ahead(self.facts)
         #: Writes that wait for the disk, the oldest first.
         self._in_flight: dict[int, Write] = {}
         self._number = 0
@@ -177,13 +134,13 @@ class Store:
         self._limits.check_waiting(self.waiting)
         packed = pack_key(key)
         self._limits.check_key(packed)
-        if expect is not None and not expect.is_of(self._branch_ahead(packed)):
+        if expect is not None and not expect.is_of(self._ahead.branch(packed)):
             raise ConcurrentUpdate(f"{key!r} has changed since it was read")
         actor = self._actor_now()
         first = self._minted + 1
         writer = Writer(
             packed,
-            self._branch_ahead(packed),
+            self._ahead.branch(packed),
             actor=actor,
             counter=first,
             stamp=lambda: self.clock.stamp(wall=wall),
@@ -202,31 +159,27 @@ class Store:
         write = Write(self._number, packed, first, delta, growth, rows)
         self._in_flight[write.number] = write
         self._growth += growth
-        ahead = self._ahead.setdefault(packed, _Ahead(writer.branch, 0))
-        ahead.branch = writer.branch
-        ahead.writes += 1
+        self._ahead.begin(packed, writer.branch)
         return write
 
-    def commit(self, write: Write) -> Mapping[bytes, Branch] | Write:
+    def commit(self, write: Write) -> Committed | Write:
         """Make a write visible: its rows are on disk.
 
         Returns:
-            The keys whose value changed, as they were; or, where the write's actor
-            had to be given up meanwhile, the same write by another actor, which is
-            to be put on disk and committed instead.
+            What it did; or, where the write's actor had to be given up meanwhile, the
+            same write by another actor, which is to be put on disk and committed
+            instead.
         """
         current = self._in_flight[write.number]
         if current is not write:
             return current
         del self._in_flight[write.number]
         self._growth -= write.growth
-        ahead = self._ahead[write.key]
-        ahead.writes -= 1
-        if not ahead.writes:
-            del self._ahead[write.key]
-        joined = self.facts.join(write.delta)
+        self._ahead.end(write.key)
+        delta = self._without_forgotten(write.delta)
+        joined = self.facts.join(delta)
         self.digest.note(joined, self.facts)
-        return joined.before
+        return Committed(joined.before, delta)
 
     def merge(self, delta: Delta, *, wall: float) -> Merged:
         """Join somebody else's delta.
@@ -235,10 +188,11 @@ class Store:
             delta: What they say.
             wall: Seconds since 1970.
         """
-        again = self._mint_again() if self._has_another_life(delta) else Rows()
+        is_ours = self.has_another_life(delta)
+        again = self.take_another_actor() if is_ours else Rows()
         joined = self.facts.join(delta)
         self.digest.note(joined, self.facts)
-        self._follow_ahead(joined)
+        self._ahead.follow(joined)
         skews = [self._observe(fact, wall=wall) for _, fact in joined.added]
         rows = Rows(
             tuple(fact_put(dot, fact) for dot, fact in joined.added)
@@ -266,13 +220,23 @@ class Store:
             forgotten.append(actor)
         return forgotten, Rows(deletes=tuple(map(context_delete, forgotten)))
 
-    def _has_another_life(self, delta: Delta) -> bool:
+    def has_another_life(self, delta: Delta) -> bool:
         """Whether somebody has seen a dot of our actor that we have not committed."""
         if self._actor is None:
             return False
         # What we mint nobody sees before it is committed, and so in our context.
         theirs = delta.context.runs(self._actor)
         return not includes(self.facts.context.runs(self._actor), theirs)
+
+    def _without_forgotten(self, delta: Delta) -> Delta:
+        """A write without what it removed of actors that were forgotten meanwhile."""
+        known, gone = CausalContext(), False
+        for actor, runs in delta.context.items():
+            if actor == self._actor or self.facts.context.runs(actor):
+                known.add_runs(actor, runs)
+            else:
+                gone = True
+        return Delta(delta.facts, known) if gone else delta
 
     def _actor_now(self) -> Actor:
         # Only a poor source of randomness can give one that was there before.
@@ -283,24 +247,12 @@ class Store:
             self._minted = 0
         return self._actor
 
-    def _branch_ahead(self, key: bytes) -> Branch:
-        ahead = self._ahead.get(key)
-        return self.facts.branch(key) if ahead is None else ahead.branch
+    def take_another_actor(self) -> Rows:
+        """Let go of the present actor; writes on their way get dots of another one.
 
-    def _follow_ahead(self, joined: Joined) -> None:
-        """Let writes on their way build on what has just come in."""
-        for dot, fact in joined.removed:
-            ahead = self._ahead.get(fact.key)
-            place = None if ahead is None else ahead.branch.at(fact.path)
-            if ahead and place and any(leaf.is_named(dot) for leaf in place.leaves):
-                ahead.branch = ahead.branch.drop(fact.path, dot)
-        for dot, fact in joined.added:
-            ahead = self._ahead.get(fact.key)
-            if ahead:
-                ahead.branch = ahead.branch.put(Leaf(dot, fact))
-
-    def _mint_again(self) -> Rows:
-        """Take another actor; writes on their way get its dots. Returns their rows."""
+        Returns:
+            Their rows, which must reach the disk before those of any later write.
+        """
         lost, self._actor = self._actor, None
         if lost is None or not self._in_flight:
             return Rows()
@@ -312,24 +264,12 @@ class Store:
                 again = replace(write, first=first, delta=delta, rows=Rows())
                 self._in_flight[write.number] = again
         self._minted = renaming.minted
-        self._look_ahead_again()
+        self._ahead.start_again((w.key, w.delta) for w in self._in_flight.values())
         puts = [fact_put(dot, fact) for dot, fact in renaming.facts.items()]
         if self._minted:
             puts.append(self._context_row(renaming.actor))
         gone = tuple(map(fact_delete, renaming.lost))
         return Rows(tuple(puts), gone)
-
-    def _look_ahead_again(self) -> None:
-        for key, ahead in self._ahead.items():
-            ahead.branch = self.facts.branch(key)
-        for write in self._in_flight.values():
-            ahead = self._ahead[write.key]
-            for path, dot in list(ahead.branch.places()):
-                if dot in write.delta.context:
-                    ahead.branch = ahead.branch.drop(path, dot)
-            for dot, fact in write.delta.facts.items():
-                if dot not in self.facts.context:
-                    ahead.branch = ahead.branch.put(Leaf(dot, fact))
 
     def _rows_of_write(self, delta: Delta) -> Rows:
         puts = [fact_put(dot, fact) for dot, fact in delta.facts.items()]
@@ -355,15 +295,5 @@ class Store:
         return context_put(actor, runs)
 
     def _observe(self, fact: Fact, *, wall: float) -> float:
-        timestamp = _timestamp(fact)
+        timestamp = timestamp_of(fact)
         return self.clock.observe(timestamp, wall=wall) if timestamp else 0.0
-
-
-def _timestamp(fact: Fact) -> int:
-    """The hybrid timestamp in a fact, 0 when its type has none."""
-    if step_kind(fact.path[-1]) != Type.REGISTER:
-        return 0
-    try:
-        return read_payload_untrusted(fact.payload)[0]
-    except MalformedDatagram:
-        return 0

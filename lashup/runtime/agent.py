@@ -43,8 +43,10 @@ from lashup.runtime.table import Table
 from lashup.runtime.tripwire import Tripwires
 from lashup.runtime.udp import SendResult, UdpEndpoint
 
-#: Seconds between two looks at whether the wall clock has jumped, at least.
+#: Seconds between two looks at how the wall clock has drifted.
 _CLOCK_PERIOD = 1.0
+#: Seconds by which it has jumped, which is followed before anything else is done.
+_CLOCK_JUMP = 60.0
 
 
 class RunningNode:
@@ -88,6 +90,7 @@ class RunningNode:
         self._is_awaited = False
         self.kv = Table(
             node,
+            clock=self._now,
             carry_out=self._carry_out,
             require_open=self._require_open,
             require_member=self._require_member,
@@ -278,7 +281,8 @@ class RunningNode:
             self._idle_until = self._node.next_wakeup()
             with anyio.CancelScope(deadline=self._idle_until) as self._idle:
                 await self._endpoint.wait_readable()
-            self._follow_wall_clock()
+            # Before the datagrams: a machine that slept for days must know it first.
+            self._now()
             # Datagrams first: a process that was stopped blames itself, and not the
             # peers whose answers have been in the buffer all the time.
             for data, sender in self._endpoint.drain():
@@ -300,7 +304,7 @@ class RunningNode:
         """These rows are on disk."""
         if self._is_closed:
             return
-        now = anyio.current_time()
+        now = self._now()
         for persist in batch:
             self._perform(self._node.persisted(persist.ticket, now=now))
         self._look_again()
@@ -368,12 +372,15 @@ class RunningNode:
         found = ((m, membership.address_of(m.id)) for m in membership.tripwires())
         return [(member, address) for member, address in found if address is not None]
 
-    def _follow_wall_clock(self) -> None:
-        """Wherever time is about to matter: no timer wakes the process for this."""
+    def _now(self) -> float:
+        """The time, once the node knows what the wall clock says."""
         now = anyio.current_time()
-        if now >= self._clock_at + _CLOCK_PERIOD:
+        offset = time.time() - now
+        has_jumped = abs(offset - self._node.wall_offset) > _CLOCK_JUMP
+        if has_jumped or now >= self._clock_at + _CLOCK_PERIOD:
             self._clock_at = now
-            self._node.wall_offset = time.time() - now
+            self._node.wall_offset = offset
+        return now
 
     def _close(self) -> None:
         self._perform(self._node.announce(now=anyio.current_time()))
@@ -387,7 +394,7 @@ class RunningNode:
     def _require_member(self) -> None:
         """Before this node says anything: it is open, a member, and knows the time."""
         self._require_open()
-        self._follow_wall_clock()
+        self._now()
         if self._is_leaving:
             raise NodeClosed("the node has left the cluster")
 

@@ -65,6 +65,7 @@ class Table:
         self,
         node: Node,
         *,
+        clock: Callable[[], float],
         carry_out: Callable[[Sequence[Effect]], None],
         require_open: Callable[[], None],
         require_member: Callable[[], None],
@@ -72,6 +73,7 @@ class Table:
     ) -> None:
         self._node = node
         self._wait_until = wait_until
+        self._clock = clock
         self._carry_out = carry_out
         self._require_open = require_open
         self._require_member = require_member
@@ -121,7 +123,7 @@ class Table:
         if not operations:
             raise UsageError("update: give at least one operation, as in register(...)")
         update, effects = self._node.update(
-            key, operations, now=anyio.current_time(), expect=expect, wait=wait
+            key, operations, now=self._clock(), expect=expect, wait=wait
         )
         try:
             await self._until_visible(update, effects)
@@ -137,13 +139,13 @@ class Table:
         As it is at the call, whatever is written until it returns. The node goes on
         meanwhile: a large table takes seconds.
         """
-        wall = anyio.current_time() + self._node.wall_offset
-        cluster = self._node.cluster
+        wall = self._clock() + self._node.wall_offset
+        cluster, as_of = self._node.cluster, self._node.kv.absence.as_of
         with self._node.kv.store.facts.cut() as state:
             while not state.take(_TAKEN_AT_ONCE):
                 await anyio.lowlevel.checkpoint()
         return await anyio.to_thread.run_sync(
-            lambda: encode_dump(state, cluster=cluster, wall=wall)
+            lambda: encode_dump(state, cluster=cluster, wall=wall, as_of=as_of)
         )
 
     async def load(self, dump: bytes, *, outdated: bool = False) -> int:
@@ -176,16 +178,17 @@ class Table:
                 f"dump: of the cluster {found.cluster!r}, "
                 f"this node is of {self._node.cluster!r}"
             )
-        if not outdated and self._node.kv.absence.is_behind(found.made):
+        if not outdated and self._node.kv.absence.is_behind(found.as_of):
             raise UsageError(
                 "dump: older than removals are remembered here; what was removed since "
                 "it was made may come back with it. Load it with outdated=True if that "
                 "is what you want"
             )
         before = len(self._node.kv.store.facts)
+        as_of = None if outdated else found.as_of
         for delta in found.deltas:
             self._require_open()
-            update, effects = self._node.load(delta, now=anyio.current_time())
+            update, effects = self._node.load(delta, as_of=as_of, now=self._clock())
             await self._until_visible(update, effects)
         return len(self._node.kv.store.facts) - before
 

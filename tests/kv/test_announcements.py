@@ -112,6 +112,17 @@ def test_whoever_cannot_wait_has_told_what_there_is():
     assert writer.announcements.take(now=10.0) == []
 
 
+def test_what_is_left_to_reconciliation_is_not_told():
+    writer = Writer()
+    writer.write(1, now=10.0)
+    writer.write(2, now=10.0)
+
+    writer.announcements.drop()
+
+    assert writer.announcements.next_wakeup() == NEVER
+    assert writer.announcements.take(now=11.0) == []
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from([0.0, 0.001, 0.004, GAP, 0.5]), st.integers(0, 3)),

@@ -322,7 +322,9 @@ def test_a_delta_announced_and_the_same_by_exchange_are_one():
     assert network.run(until=lambda: are_equal(one, two), seconds=5)
     root = two.replica.root
 
-    two.take(two.replica.hear_announced_untrusted(encode_delta(delta), wall=WALL))
+    two.take(
+        two.replica.hear_announced_untrusted(encode_delta(delta), now=0.0, wall=WALL)
+    )
 
     assert two.replica.root == root
 

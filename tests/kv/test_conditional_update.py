@@ -8,7 +8,7 @@ from hypothesis import given
 from lashup.crdt import MapField
 from lashup.crdt.writer import Operation
 from lashup.errors import ConcurrentUpdate
-from lashup.kv.store import Write
+from lashup.kv.write import Write
 from tests.kv.vocabulary import WALL, Peer, state_of
 from tests.strategies import histories
 from tests.vocabulary import KEY

@@ -132,7 +132,7 @@ class Replicas(RuleBasedStateMachine):
             assert peer.replica.root == digest_from_scratch(peer.store)
             for key in peer.store._ahead:
                 assert ahead_of(peer.store, key) == ahead_from_scratch(peer.store, key)
-            assert peer.store._ahead.keys() == {
+            assert set(peer.store._ahead) == {
                 write.key for write in peer.store._in_flight.values()
             }
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from lashup.crdt import FactSet, MapField
 from lashup.errors import MalformedDatagram
+from lashup.kv.absence import day_of
 from lashup.kv.dump import decode_dump_untrusted, encode_dump
-from tests.kv.vocabulary import WALL, Peer
+from tests.kv.days import AFTER, Days
+from tests.kv.vocabulary import WALL, Peer, empty_tables
 from tests.strategies import histories
 from tests.vocabulary import Site, joined
 
@@ -123,6 +125,40 @@ def test_what_is_no_dump_of_this_version_is_refused_and_says_why(value, problem)
 
 def test_a_dump_of_nothing_is_one():
     assert decode_dump_untrusted(_dump(FactSet())).deltas == ()
+
+
+def test_a_dump_says_of_which_day_its_table_is_and_an_earlier_one_when_it_was_made():
+    with FactSet().cut() as state:
+        state.take_all()
+    dump = encode_dump(state, cluster="c", wall=WALL, as_of=19_000)
+    earlier = msgpack.packb(msgpack.unpackb(dump)[:7])
+
+    assert decode_dump_untrusted(dump).as_of == 19_000
+    assert decode_dump_untrusted(earlier).as_of == day_of(WALL)
+
+
+def test_an_old_dump_that_a_newcomer_loads_is_as_a_disk_that_was_off():
+    days = Days(2)
+    days.write(0, ROOT.register("old").assign(1), ROOT.register("kept").assign(1))
+    old = _dump(days.peers[0].store.facts)
+    days.switch_off(1)
+    days.restart(0)
+    days.write(0, ROOT.register("old").remove(), ROOT.register("kept").assign(2))
+    days.pass_days(AFTER + 10)
+    newcomer = days.peers[1]
+    newcomer.disk = empty_tables()
+    newcomer.start(wall=days.wall)  # It has not even ticked.
+    days.on.add(1)
+
+    for delta in decode_dump_untrusted(old).deltas:
+        as_of = decode_dump_untrusted(old).as_of
+        newcomer.take(newcomer.replica.load_dump(delta, as_of=as_of, wall=days.wall))
+    assert newcomer.replica.absence.as_of == day_of(WALL)
+    newcomer.sync_disk()
+    days.restart(1)  # It is on disk.
+    days.pass_days(1)
+
+    assert days.value(0) == days.value(1) == {"kept": 2}
 
 
 @given(histories(), st.data())

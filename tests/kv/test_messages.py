@@ -130,7 +130,7 @@ def mangled(draw: st.DrawFn) -> bytes:
 def test_what_is_malformed_changes_nothing_and_is_not_answered(data):
     for hear in (
         lambda: BUSY.replica.receive_untrusted(data, OTHER, now=0.0, wall=WALL),
-        lambda: BUSY.replica.hear_announced_untrusted(data, wall=WALL),
+        lambda: BUSY.replica.hear_announced_untrusted(data, now=0.0, wall=WALL),
     ):
         before = state_of(BUSY)
         try:
@@ -146,7 +146,7 @@ def test_whatever_is_taken_in_leaves_digest_and_disk_sound(data):
     for _ in range(2):
         try:
             peer.take(peer.replica.receive_untrusted(data, OTHER, now=0.0, wall=WALL))
-            peer.take(peer.replica.hear_announced_untrusted(data, wall=WALL))
+            peer.take(peer.replica.hear_announced_untrusted(data, now=0.0, wall=WALL))
         except MalformedDatagram:
             pass
     peer.sync_disk()
@@ -163,7 +163,10 @@ def test_a_delta_of_nothing_is_no_news():
     peer = _busy_peer()
     before = state_of(peer)
 
-    assert peer.replica.hear_announced_untrusted(encode_delta(Delta()), wall=WALL) == []
+    assert (
+        peer.replica.hear_announced_untrusted(encode_delta(Delta()), now=0.0, wall=WALL)
+        == []
+    )
     assert state_of(peer) == before
 
 
@@ -175,6 +178,6 @@ def test_a_path_too_deep_for_pythons_stack_is_malformed_and_changes_nothing():
     data = msgpack.packb([[b"\x91\xa1k"], [[b"z" * 8, [fact], []]]])
 
     with pytest.raises(MalformedDatagram):
-        peer.replica.hear_announced_untrusted(data, wall=WALL)
+        peer.replica.hear_announced_untrusted(data, now=0.0, wall=WALL)
 
     assert state_of(peer) == before

@@ -93,8 +93,8 @@ def test_a_delta_heard_twice_is_put_on_disk_once():
     peer = Peer(0)
     delta = encode_delta(Site(5).write(ROOT.register("r").assign(1)))
 
-    first = peer.replica.hear_announced_untrusted(delta, wall=WALL)
-    again = peer.replica.hear_announced_untrusted(delta, wall=WALL)
+    first = peer.replica.hear_announced_untrusted(delta, now=0.0, wall=WALL)
+    again = peer.replica.hear_announced_untrusted(delta, now=0.0, wall=WALL)
 
     assert first
     assert again == []

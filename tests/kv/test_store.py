@@ -14,7 +14,8 @@ from lashup.errors import MalformedDatagram, UsageError
 from lashup.kv.delta_codec import encode_delta
 from lashup.kv.rows import CONTEXT_TABLE, FACT_TABLE
 from lashup.kv.serving import Want, serve
-from lashup.kv.store import Store, Write
+from lashup.kv.store import Store
+from lashup.kv.write import Write
 from tests.kv.vocabulary import (
     HASH_KEY,
     WALL,
@@ -149,7 +150,11 @@ def test_rows_written_in_order_load_to_the_same_state(history, writes, durable):
         history.deltas, [*writes, *[(KEY, [])] * len(history.deltas)], strict=False
     ):
         peer.write(*operations, key=key)
-        peer.take(peer.replica.hear_announced_untrusted(encode_delta(delta), wall=WALL))
+        peer.take(
+            peer.replica.hear_announced_untrusted(
+                encode_delta(delta), now=0.0, wall=WALL
+            )
+        )
         if durable % 2:
             peer.sync_disk(durable)
     peer.sync_disk()
@@ -260,10 +265,12 @@ def test_a_write_in_flight_survives_another_life_of_its_actor():
     assert in_flight.delta.facts.keys() == foreign.facts.keys()
 
     witness.store.merge(foreign, wall=WALL)
-    peer.take(peer.replica.hear_announced_untrusted(encode_delta(foreign), wall=WALL))
+    peer.take(
+        peer.replica.hear_announced_untrusted(encode_delta(foreign), now=0.0, wall=WALL)
+    )
     peer.sync_disk()
     for _, _, data in peer.said():
-        witness.replica.hear_announced_untrusted(data, wall=WALL)
+        witness.replica.hear_announced_untrusted(data, now=0.0, wall=WALL)
 
     expected = {"a": 2, "b": "other life", "c": "this life"}
     assert peer.view().plain() == witness.view().plain() == expected
@@ -309,12 +316,15 @@ steps = st.lists(
 @given(steps)
 @settings(max_examples=150)
 def test_whatever_other_lives_do_nothing_acknowledged_is_lost(plan):
-    peer, witness = Peer(0), Peer(1)
+    # Without retirement: then it takes all that is announced, of whomever.
+    peer, witness = Peer(0), Peer(1, retire_after=0)
     named: dict[Dot, Fact] = {}  # every dot that ever became visible, and what it names
 
     def carry() -> None:
         for _, _, data in peer.said():
-            witness.take(witness.replica.hear_announced_untrusted(data, wall=WALL))
+            witness.take(
+                witness.replica.hear_announced_untrusted(data, now=0.0, wall=WALL)
+            )
         for dot, fact in (*peer.store.facts, *witness.store.facts):
             assert named.setdefault(dot, fact) == fact
 
@@ -325,7 +335,9 @@ def test_whatever_other_lives_do_nothing_acknowledged_is_lost(plan):
             case "other life" if peer.store._actor is not None:
                 data = encode_delta(_other_life(peer).write(*argument))
                 for one in (peer, witness):
-                    one.take(one.replica.hear_announced_untrusted(data, wall=WALL))
+                    one.take(
+                        one.replica.hear_announced_untrusted(data, now=0.0, wall=WALL)
+                    )
             case "sync":
                 peer.sync_disk(argument)
             case "start":
@@ -360,7 +372,7 @@ def test_writes_after_another_life_was_heard_do_not_overtake_those_before():
     other = _other_life(peer)
     peer.write(ROOT.register("r").assign("old"))
     foreign = encode_delta(other.write(ROOT.register("b").assign(1)))
-    peer.take(peer.replica.hear_announced_untrusted(foreign, wall=WALL))
+    peer.take(peer.replica.hear_announced_untrusted(foreign, now=0.0, wall=WALL))
     peer.write(ROOT.register("r").assign("new"))
     peer.sync_disk()
     facts = peer.store.facts

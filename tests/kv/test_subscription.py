@@ -87,7 +87,9 @@ def test_the_driver_is_told_when_there_is_something_to_take():
     outsider = peer.replica.subscribe(("z",))
     delta = Site(5).write(ROOT.register("r").assign(1), key=("a",))
 
-    effects = peer.replica.hear_announced_untrusted(encode_delta(delta), wall=WALL)
+    effects = peer.replica.hear_announced_untrusted(
+        encode_delta(delta), now=0.0, wall=WALL
+    )
 
     told = [e.subscription for e in effects if isinstance(e, Notify)]
     assert told == [subscription]
@@ -169,7 +171,7 @@ def test_whoever_applies_the_changes_has_the_table(steps):
     for key, operations, is_remote in steps:
         if is_remote:
             delta = encode_delta(remote.write(*operations, key=key))
-            peer.take(peer.replica.hear_announced_untrusted(delta, wall=WALL))
+            peer.take(peer.replica.hear_announced_untrusted(delta, now=0.0, wall=WALL))
             follow()
         else:
             remote.hear(peer.publish(*operations, key=key))

@@ -21,7 +21,9 @@ def test_a_clock_ahead_is_told_and_not_followed_and_its_fact_is_kept():
     peer, ahead = Peer(0, max_skew=60.0), Site(5)
     delta = ahead.write(ROOT.register("r").assign("future"), wall=WALL + 100.0)
 
-    peer.take(peer.replica.hear_announced_untrusted(encode_delta(delta), wall=WALL))
+    peer.take(
+        peer.replica.hear_announced_untrusted(encode_delta(delta), now=0.0, wall=WALL)
+    )
     write = peer.write(ROOT.register("q").assign(1))
     peer.sync_disk()
 
@@ -38,7 +40,7 @@ def test_a_clock_ahead_is_told_once_a_minute_and_counted_each_time():
     for at in (0.0, 1.0, 59.0, 61.0, -500.0):
         delta = ahead.write(ROOT.register("r").assign(at), wall=WALL + 5_000.0)
         heard = encode_delta(delta)
-        peer.take(peer.replica.hear_announced_untrusted(heard, wall=WALL + at))
+        peer.take(peer.replica.hear_announced_untrusted(heard, now=0.0, wall=WALL + at))
 
     assert len(peer.skews) == 3
     assert peer.replica.statistics()["clock_skews"] == 5
@@ -60,7 +62,9 @@ def test_a_clock_ahead_is_not_followed_after_a_restart_either():
     peer, ahead = Peer(0, max_skew=60.0), Site(5)
     ahead.clock.last = (1 << 64) - 2
     delta = ahead.write(ROOT.register("r").assign("end of time"))
-    peer.take(peer.replica.hear_announced_untrusted(encode_delta(delta), wall=WALL))
+    peer.take(
+        peer.replica.hear_announced_untrusted(encode_delta(delta), now=0.0, wall=WALL)
+    )
     peer.sync_disk()
 
     peer.start()

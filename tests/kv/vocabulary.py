@@ -27,7 +27,8 @@ from lashup.kv.effects import (
 from lashup.kv.limits import Limits
 from lashup.kv.replica import Replica
 from lashup.kv.rows import CONTEXT_TABLE, FACT_TABLE, META_TABLE, Rows
-from lashup.kv.store import Store, Write
+from lashup.kv.store import Store
+from lashup.kv.write import Write
 from lashup.machine import Address, Send
 from lashup.wire.fragments import Reassembly, split
 from tests.vocabulary import KEY, facts_in
@@ -62,6 +63,7 @@ class Peer:
         outgoing: What it has said and nobody has carried yet.
         writes: Every write of this life, also those minted again.
         acknowledged: Those that were committed, over all lives.
+        clock_error: Seconds by which its wall clock is ahead.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Peer:
         self.acknowledged: list[Delta] = []
         self.skews: list[float] = []
         self.dropped = 0
+        self.clock_error = 0.0
         self._make: Callable[[], Replica] = lambda: Replica(
             hash_key=HASH_KEY,
             rng=self._rng,
@@ -146,14 +149,14 @@ class Peer:
         return self.acknowledged[-1]
 
     def tick(self, *, now: float, wall: float | None = None) -> None:
-        wall = WALL + now if wall is None else wall
+        wall = WALL + now + self.clock_error if wall is None else wall
         self.take(self.replica.tick(now=now, wall=wall))
 
     def hear(self, message: Message, *, now: float) -> None:
         """Take in what another peer said."""
         to, sender, data = message
         if to is None:
-            self.take(self.replica.hear_announced_untrusted(data, wall=WALL))
+            self.take(self.replica.hear_announced_untrusted(data, now=now, wall=WALL))
         else:
             self.take(self.replica.receive_untrusted(data, sender, now=now, wall=WALL))
 
@@ -345,7 +348,7 @@ def ahead_from_scratch(store: Store, key: bytes) -> set[tuple[object, Dot, bytes
 
 def ahead_of(store: Store, key: bytes) -> set[tuple[object, Dot, bytes]]:
     """The same, as the store has it."""
-    branch: Branch = store._branch_ahead(key)
+    branch: Branch = store._ahead.branch(key)
     return {(path, dot, payload) for path, dot, payload in facts_in(branch)}
 
 

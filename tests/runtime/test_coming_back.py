@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lashup import NodeConfig, Outdated, RunningNode, UsageError, open_node, register
+from lashup.__main__ import main as command_line
 from lashup.kv.absence import DAY
 from lashup.kv.rows import META_TABLE
 from lashup.machine import Persist
@@ -64,6 +65,13 @@ def test_a_disk_that_was_away_for_too_long_drops_what_nobody_else_knows(
             assert event == Outdated(1)
             assert b.statistics()["kv_facts_outdated"] == 1
 
+        # Nothing is lost: who wants it back gets it back.
+        dropped = tmp_path / "dropped"
+        assert command_line(["dump", str(away), str(dropped), "--dropped"]) == 0
+        async with open_node(config("a", data_dir=here)) as a:
+            assert await a.kv.load(dropped.read_bytes(), outdated=True) == 1
+            assert a.kv.get(KEY).plain() == {"mine": 2, "new": 1, "old": 1}
+
     run(backend, main)
 
 
@@ -79,5 +87,22 @@ def test_an_outdated_dump_is_loaded_only_when_that_is_said(
             with pytest.raises(UsageError, match="outdated=True"):
                 await a.kv.load(dump)
             assert await a.kv.load(dump, outdated=True) == 0
+
+    run(backend, main)
+
+
+def test_a_machine_that_slept_for_long_writes_by_another_actor(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with open_node(config("a", data_dir=tmp_path)) as a:
+            await a.kv.update(KEY, register("before").assign(1))
+
+            real = time.time
+            monkeypatch.setattr(time, "time", lambda: real() + 100 * DAY)
+            # At once: no tick comes first.
+            await a.kv.update(KEY, register("after").assign(2))
+
+            assert a.statistics()["kv_actors"] == 2
 
     run(backend, main)

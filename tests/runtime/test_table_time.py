@@ -25,6 +25,7 @@ class SlowDisk:
         self.node = node
         self.table = Table(
             node,
+            clock=anyio.current_time,
             carry_out=self._carry_out,
             require_open=lambda: None,
             require_member=lambda: None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from pathlib import Path
 
 import anyio
@@ -87,6 +88,43 @@ def test_the_directory_of_a_running_node_is_left_alone(tmp_path, capsys):
     anyio.run(run, backend="trio")
 
     assert str(tmp_path) in capsys.readouterr().err
+
+
+def _set_days(directory: Path, *days: int) -> None:
+    """The horizon, since when it is away, and the last day on which it ran."""
+    with SqliteStorage(directory, cluster="lashup") as storage:
+        row = (META_TABLE, b"retirement", struct.pack(">HHH", *days))
+        storage.commit([Persist(1, (row,), ())])
+
+
+def _days(directory: Path) -> tuple[int, ...]:
+    with SqliteStorage(directory, cluster="lashup") as storage:
+        return struct.unpack(">HHH", storage.load()[META_TABLE][b"retirement"])
+
+
+@pytest.mark.parametrize("days", [(0, 0, 20_000), (0, 20_000, 20_100)])
+def test_a_dump_of_a_disk_that_was_off_is_as_old_as_the_disk(tmp_path, capsys, days):
+    source, target = _filled(tmp_path / "a"), _filled(tmp_path / "b")
+    dump = tmp_path / "dump"
+    _set_days(source, *days)
+    _set_days(target, 20_001, 0, 20_100)
+
+    assert main(["dump", str(source), str(dump)]) == 0
+
+    assert main(["load", str(target), str(dump)]) == 1
+    assert "--outdated" in capsys.readouterr().err
+
+
+def test_a_new_directory_is_as_old_as_the_dump_that_is_loaded(tmp_path):
+    source, dump = _filled(tmp_path / "a"), tmp_path / "dump"
+    _set_days(source, 0, 0, 20_000)
+    assert main(["dump", str(source), str(dump)]) == 0
+
+    assert main(["load", str(tmp_path / "b"), str(dump)]) == 0
+    assert main(["load", str(tmp_path / "c"), str(dump), "--outdated"]) == 0
+
+    assert _days(tmp_path / "b") == (0, 20_000, 20_000)
+    assert _days(tmp_path / "c")[1] >= int(time.time() // 86_400)
 
 
 def test_an_outdated_dump_is_loaded_only_when_that_is_said(tmp_path, capsys):
