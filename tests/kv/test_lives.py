@@ -115,12 +115,15 @@ class Lives(RuleBasedStateMachine):
         facts = {dot for delta in written for dot in delta.facts}
         assert {dot for dot in facts if dot not in removed} <= kept
 
-    def teardown(self):
+    def all_come_back(self):
         for number in range(PEERS):
             if number in self.days.stopped:
                 self.days.resume(number)
             elif number not in self.days.on:
                 self.days.switch_on(number)
+
+    def teardown(self):
+        self.all_come_back()
         self.days.pass_days(2)
         self.nothing_that_a_replica_dropped_is_back()
         self.nothing_is_lost()
@@ -153,6 +156,10 @@ class WrongClocks(Lives):
     def teardown(self):
         for peer in self.days.peers:
             peer.clock_error = 0.0
+        self.all_come_back()
+        for _ in range(2 * AFTER):  # Days and horizons that were wrong pass by.
+            self.days.meet(strict=False)
+            self.days.pass_a_day()
         super().teardown()
 
 
