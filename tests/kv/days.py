@@ -117,6 +117,11 @@ class Days:
         """
         network = Network(*self.running, rng=random.Random(self.day))
         network.now = self.now
+        # Also those that are equal probe each other, every second.
+        for one in self.running:
+            for other in self.running:
+                if other is not one:
+                    one.hear_digest_of(other, now=self.now)
         are_equal = network.run(
             until=lambda: self.are_equal if in_full else self.agree, seconds=120
         )
@@ -138,10 +143,14 @@ class Days:
         """
         self.meet(strict=False)
         for day in range(days):
-            for number in self.on:
-                self.run_alone(number)
-            self.day += 1
+            self.pass_a_day()
             self.meet(strict=day > 0)
+
+    def pass_a_day(self) -> None:
+        """Let all that are on run into the next day."""
+        for number in self.on:
+            self.run_alone(number)
+        self.day += 1
 
     def run_alone(self, number: int) -> None:
         """Let one run through the present day, and into the next."""
