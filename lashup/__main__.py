@@ -113,12 +113,12 @@ def _load(directory: Path, file: Path, *, outdated: bool) -> None:
                 "removed since may come back with it. Load it with --outdated if that "
                 "is what you want"
             )
-        is_empty = not len(store.facts.context)
+        was_empty = not len(store.facts.context)
         before = len(store.facts)
         rows = [store.merge(delta, wall=time.time()).rows for delta in dump.deltas]
-        if is_empty:
-            # A table knows what was removed of it; a new one is as old as the dump.
-            day = absence.today if outdated else dump.as_of
+        # What is loaded is as old as its dump, and a table as its oldest part.
+        day = absence.as_of if outdated else min(absence.as_of, dump.as_of)
+        if was_empty or day < absence.as_of:
             rows.append(Rows(absence.puts_as_of(day)))
         # One transaction: all of it, or nothing.
         storage.commit([Persist(1, one.puts, one.deletes) for one in rows])

@@ -16,7 +16,7 @@ No machine knows another. This file decides nothing that one of them could decid
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 
 from lashup.channels import RESERVED_TOPICS, TABLE_TOPIC, Channel
@@ -124,7 +124,7 @@ class Node:
             savings=self._savings,
             multicast=self.multicast,
             view=self._view,
-            room=payload - 64,
+            room=lambda: self._outbox.least_payload - 64,
         )
         self.waits = self._table.waits
         self._unsaid: list[Effect] = []
@@ -182,19 +182,16 @@ class Node:
 
     def join(self, seeds: Iterable[Address], *, now: float) -> list[Effect]:
         """Ask some addresses for the members; repeated by itself until one answers."""
-        effects = self._wake(now=now)
-        outcome = self.membership.join(seeds, now=now)
-        return effects + self._let_membership(outcome, now=now)
+        return self._let(lambda: self.membership.join(seeds, now=now), now=now)
 
     def evidence(self, address: Address, *, now: float) -> list[Effect]:
         """Something says that nobody listens at an address any more; see `Swim`."""
-        outcome = self.membership.evidence(address, now=now)
-        return self._let_membership(outcome, now=now)
+        return self._let(lambda: self.membership.evidence(address, now=now), now=now)
 
     def leave(self, *, now: float) -> list[Effect]:
         """Say goodbye. Done when `membership.has_left`."""
-        self._table.announce(now=now)
-        return self._let_membership(self.membership.leave(now=now), now=now)
+        effects = self.announce(now=now)
+        return effects + self._let(lambda: self.membership.leave(now=now), now=now)
 
     def set_tags(self, tags: Mapping[str, str], *, now: float) -> list[Effect]:
         """Change what every member sees of this node.
@@ -202,14 +199,14 @@ class Node:
         Raises:
             LimitExceeded: More than 512 bytes packed. Nothing has changed.
         """
-        return self._let_membership(self.membership.set_tags(tags, now=now), now=now)
+        return self._let(lambda: self.membership.set_tags(tags, now=now), now=now)
 
     def set_addresses(
         self, addresses: tuple[Address, ...], *, now: float
     ) -> list[Effect]:
         """Tell every member where this node is reached; see `Swim`."""
-        outcome = self.membership.set_addresses(addresses, now=now)
-        return self._let_membership(outcome, now=now)
+        membership = self.membership
+        return self._let(lambda: membership.set_addresses(addresses, now=now), now=now)
 
     def order_keys(
         self, order: Order, peers: Mapping[NodeId, Address], *, now: float
@@ -260,8 +257,9 @@ class Node:
 
     def announce(self, *, now: float) -> list[Effect]:
         """Tell the others of writes that wait for more to be told with: it ends."""
+        effects = self._look_at_clocks(now=now)
         self._table.announce(now=now)
-        return self._seal_all([])
+        return self._seal_all(effects)
 
     def load(
         self, delta: Delta, *, as_of: int | None, now: float
@@ -301,8 +299,9 @@ class Node:
                 f"topic: {topic!r} is lashup's, as is all that starts with "
                 f"{RESERVED_TOPICS}; take another name"
             )
-        effects: list[Effect] = []
+        self._unsaid = self._look_at_clocks(now=now)
         sends = self.multicast.send(topic, payload, view=self._view, now=now)
+        effects, self._unsaid = self._unsaid, []
         self._take(Channel.MULTICAST, sends, effects, now=now)
         return self._seal_all(effects)
 
@@ -385,11 +384,13 @@ class Node:
                 case _:
                     effects.append(effect)
 
-    def _let_membership(
-        self, outcome: Iterable[MembershipEffect], *, now: float
+    def _let(
+        self, call: Callable[[], Iterable[MembershipEffect]], *, now: float
     ) -> list[Effect]:
         """Carry out what a call of membership wants."""
-        effects: list[Effect] = []
+        self._unsaid = self._wake(now=now)  # Said later where the call is refused.
+        outcome = call()
+        effects, self._unsaid = self._unsaid, []
         self._take(Channel.MEMBERSHIP, outcome, effects, now=now)
         return self._seal_all(effects)
 

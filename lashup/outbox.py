@@ -38,6 +38,12 @@ class Outbox:
         """Bytes of the longest message that travels in one piece."""
         return self._room - FRAME_OVERHEAD
 
+    @property
+    def least_payload(self) -> int:
+        """The same of one that travels so to everybody, on narrow paths, too."""
+        narrow = (width - self._seal.overhead for width in self.narrow.values())
+        return min(self._room, min(narrow, default=self._room)) - FRAME_OVERHEAD
+
     def put(self, to: Address, channel: int, payload: bytes) -> None:
         """Add a message.
 

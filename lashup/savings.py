@@ -19,7 +19,7 @@ KEYRING_ROW = b"keyring"
 #: Seconds that rows may wait which nobody waits for. What a crash loses of them the
 #: others bring again; and what many hosts of one disk, or one core, have heard at the
 #: same moment is not saved by all of them at that moment.
-_WITHIN = 0.05
+_WITHIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,11 @@ class Savings:
         """Rows that nobody waits for: what others have written, for the most part."""
         self._ticket += 1
         return Persist(self._ticket, save.rows.puts, save.rows.deletes, within=_WITHIN)
+
+    def now(self) -> Persist:
+        """No rows: what waits for the disk is not to wait any longer."""
+        self._ticket += 1
+        return Persist(self._ticket)
 
     def write(self, save: Save, update: int) -> Persist:
         """Rows that an update waits for; `take` gives it back when they are on disk."""

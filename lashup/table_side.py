@@ -7,7 +7,7 @@ those close behind it (`announcements`). The table's own messages leave by its c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from lashup.channels import TABLE_TOPIC, Channel
 from lashup.crdt.facts import Delta
@@ -27,6 +27,7 @@ from lashup.kv.effects import (
     Notify,
     Outdated,
     Save,
+    SaveNow,
     Stopped,
     StoreLarge,
 )
@@ -49,7 +50,7 @@ class TableSide:
         savings: Knows which write waits for which rows.
         multicast: Carries what it announces.
         view: The members.
-        room: Bytes of one datagram that a delta may take.
+        room: Says how many bytes of a datagram a delta may take.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class TableSide:
         savings: Savings,
         multicast: Multicast,
         view: View,
-        room: int,
+        room: Callable[[], int],
     ) -> None:
         self.waits = Waits(kv.confirmations, view)
         kv.confirmations.peers = view.peers
@@ -186,6 +187,8 @@ class TableSide:
                     self._tell(self._announcements.put(delta, now=now), now=now)
                 case Stopped():
                     self._announcements.drop()
+                case SaveNow():
+                    effects.append(self._savings.now())
                 case Save():
                     effects.append(self._savings.rows(effect))
                 case Notify() | ClockSkewed() | StoreLarge() | Confirmed() | Outdated():

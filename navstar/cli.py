@@ -237,14 +237,18 @@ def forget(
     socket: Socket = None,
     config: ConfigFile = None,
     *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where this agent hears few others.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take a dead agent out for good: withdraw its lines, so that its rows go.
 
     An agent that only fails keeps its rows, for its containers may live. One that
-    comes back after all publishes its lines again.
+    comes back after all publishes its lines again. Who hears less than half of the
+    agents cannot know that another is dead, and refuses.
     """
-    answer = ask("forget", socket, config, agent=agent)
+    answer = ask("forget", socket, config, agent=agent, force=force)
     text = f"{answer['withdrawn']} lines of {answer['agent']} withdrawn."
     say(answer, text, as_json=as_json)
 

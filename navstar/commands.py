@@ -10,6 +10,7 @@ from navstar.control import Reply
 from navstar.errors import ControlError
 from navstar.farewell import wait_until_heard
 from navstar.inspection import diff_json, explain_json
+from navstar.leases import is_cut_off
 from navstar.status import (
     members_json,
     plan_json,
@@ -76,14 +77,29 @@ class Commands:
                 return {"state": agent.reconciler.mode.value}
             case "confirm", {}:
                 return {"confirmed": agent.reconciler.confirm()}
+            case "forget", {"agent": str(name), "force": bool(force)}:
+                return await (self._forget if force else self._forget_dead)(name)
             case "forget", {"agent": str(name)}:
-                return await self._forget(name)
+                return await self._forget_dead(name)
             case _:
                 raise ControlError(
                     f"{command[:64]!r} is not a command of this version; there are "
                     "status, members, plan, routes, diff, explain, down, up, confirm, "
                     "forget"
                 )
+
+    async def _forget_dead(self, name: str) -> Reply:
+        """The same, where this agent is one that can know who is dead."""
+        agent = self._agent
+        agents = {line.node for line in await agent.lines_now()}
+        alive = {member.id.hex() for member in agent.node.live_members()} | {agent.me}
+        if not agent.node.kv.is_synchronised or is_cut_off(agents, alive):
+            raise ControlError(
+                f"this agent hears {len(agents & alive)} of {len(agents)} agents, "
+                "itself included, and may be the one that is cut off: say it to one "
+                "that hears more of them, or say --force"
+            )
+        return await self._forget(name)
 
     async def _forget(self, name: str) -> Reply:
         """Take the lines of an agent back that is dead and will not return."""

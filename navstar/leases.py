@@ -7,14 +7,16 @@ it dead, and ends when it lives again. One agent takes the lines back, that with
 least id of those alive; each further one waits a `TURN` longer, for a thousand that do
 it at once would be a thousand writes of one thing.
 
-Who sees less than half of the agents alive may be the one that is cut off. Then no
-lease runs, and all begin anew when it hears the others again. Two halves of a network
+Who sees less than half of the agents alive may be the one that is cut off, and who was
+stopped does not know who came back meanwhile. Then no lease runs, and all begin anew
+when it hears the others again. Two halves of a network
 that is cut through its middle take each other's lines back; when it is whole again,
 each agent publishes its own anew, as always.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Seconds: a withdrawal reaches everybody within one or two.
 TURN = 5.0
+#: Seconds between two looks after which it is not known who was dead all the time.
+_LONGEST_GAP = 10 * LOOK_PERIOD
 
 
 class Leases:
@@ -41,6 +45,7 @@ class Leases:
 
     def __init__(self) -> None:
         self._dead_since: dict[str, float] = {}
+        self._looked_at = math.inf
 
     def ended(
         self,
@@ -60,8 +65,10 @@ class Leases:
             lease: Seconds.
             now: Seconds, of any clock that never goes back.
         """
+        looked_at, self._looked_at = self._looked_at, now
         dead, living = agents - alive, agents & alive
-        if len(dead) > len(living):
+        was_stopped = now > looked_at + _LONGEST_GAP
+        if was_stopped or is_cut_off(agents, alive):
             self._dead_since = {}
             return frozenset()
         self._dead_since = {one: self._dead_since.get(one, now) for one in dead}
@@ -69,6 +76,11 @@ class Leases:
         return frozenset(
             one for one, since in self._dead_since.items() if now >= since + patience
         )
+
+
+def is_cut_off(agents: AbstractSet[str], alive: AbstractSet[str]) -> bool:
+    """Whether who sees so many alive, of those that have lines, may itself be away."""
+    return len(agents - alive) > len(agents & alive)
 
 
 async def follow_leases(

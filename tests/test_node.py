@@ -63,9 +63,10 @@ def node(
 class Pair:
     """Two nodes that know each other, and a network without loss between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, retire_after: int = 0) -> None:
         self.now = 0.0
-        self.a, self.b = node(1), node(2)
+        self.a = node(1, retire_after=retire_after)
+        self.b = node(2, retire_after=retire_after)
         self.nodes = {address(1): self.a, address(2): self.b}
         self.saved: list[Persist] = []
         self.deliver(self.b, self.b.join([address(1)], now=0.0))
@@ -142,13 +143,13 @@ def written(pair: Pair, value: int, *, wait: Wait | None = None) -> list[Effect]
     return pair.a.persisted(persist.ticket, now=pair.now)
 
 
-def test_a_write_close_behind_another_is_told_ten_milliseconds_later() -> None:
+def test_a_write_close_behind_another_is_told_twenty_milliseconds_later() -> None:
     pair = Pair()
 
     pair.deliver(pair.a, written(pair, 1))
     held = written(pair, 2)
     soon = pair.b.kv.get(("k",)).register("x")
-    pair.run(until=pair.now + 0.011)
+    pair.run(until=pair.now + 0.021)
 
     assert transmits(held) == []
     assert soon == 1
@@ -171,6 +172,74 @@ def test_whoever_waits_for_others_or_ends_has_told_all_it_wrote(way: str) -> Non
             pair.deliver(pair.a, pair.a.announce(now=pair.now))
 
     assert pair.b.kv.get(("k",)).register("x") == 2
+
+
+def test_who_says_that_it_has_a_write_saves_it_at_once() -> None:
+    pair = Pair()
+    pair.saved.clear()
+
+    pair.deliver(pair.a, written(pair, 1, wait=2))
+
+    heard, *later = [n for n, persist in enumerate(pair.saved) if persist.within]
+    assert not later
+    assert any(not persist.within for persist in pair.saved[heard:])
+
+
+def test_writes_are_told_together_in_datagrams_that_pass_every_path() -> None:
+    pair = Pair()
+    pair.a._outbox.narrow = {address(2): 576}
+
+    for number in range(30):
+        write = [ROOT.register("x").assign("x" * 40)]
+        _, effects = pair.a.update(("k", number), write, now=pair.now)
+        pair.deliver(pair.a, effects)
+    pair.deliver(pair.a, pair.a.announce(now=pair.now))
+
+    assert len(pair.b.kv.keys()) == 30
+    assert pair.b._inbox.statistics()["joined"] == 0
+    assert pair.a.multicast.statistics()["sent"] < 15
+
+
+@pytest.mark.parametrize("first", ["tick", "announce", "leave", "set_tags"])
+def test_a_write_that_a_long_stop_has_held_back_is_told_to_nobody(first: str) -> None:
+    pair = Pair(retire_after=7)
+    pair.deliver(pair.a, written(pair, 1))
+    written(pair, 2)
+    told = pair.a.multicast.statistics()["sent"]
+    later = pair.now + 10 * 86_400.0
+
+    match first:
+        case "tick":
+            pair.a.tick(now=later)
+        case "announce":
+            pair.a.announce(now=later)
+        case "leave":
+            pair.a.leave(now=later)
+        case _:
+            pair.a.set_tags({}, now=later)
+    pair.a.announce(now=later)
+
+    assert pair.a.multicast.statistics()["sent"] == told
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda a, now: a.evidence(address(2), now=now),
+        lambda a, now: a.set_tags({"k": "v"}, now=now),
+        lambda a, now: a.set_addresses((address(3),), now=now),
+        lambda a, now: a.join([address(2)], now=now),
+        lambda a, now: a.leave(now=now),
+    ],
+)
+def test_whatever_is_said_first_after_a_long_stop_says_that_too(call) -> None:
+    pair = Pair(retire_after=7)
+    pair.deliver(pair.a, written(pair, 1))
+
+    call(pair.a, pair.now + 10 * 86_400.0)
+
+    assert pair.a.kv.rider.away_since
+    assert pair.a.membership.rider == pair.a.kv.rider.encode()
 
 
 def test_what_a_node_heard_is_saved_before_what_it_says_next() -> None:

@@ -21,6 +21,11 @@ class Save:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveNow:
+    """Somebody waits for what waits for the disk, wherever it came from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Carry a delta of this node's own to every member."""
 
@@ -94,6 +99,7 @@ class Outdated:
 KvEffect: TypeAlias = (
     Send
     | Save
+    | SaveNow
     | Announce
     | Stopped
     | Notify

@@ -31,6 +31,7 @@ from lashup.kv.effects import (
     KvEffect,
     Notify,
     Save,
+    SaveNow,
     Stopped,
     StoreLarge,
 )
@@ -295,7 +296,10 @@ class Replica:
                 return effects + self._ageing.drop_outdated(wall=wall)
             case HaveYou() as question:
                 have = self.confirmations.answer(question)
-                return [] if have is None else [Send(sender, messages.encode(have))]
+                if have is None:
+                    return []
+                # Who asks does not want it in memory alone for long.
+                return [SaveNow(), Send(sender, messages.encode(have))]
             case Have() as have:
                 return [Confirmed()] if self.confirmations.hear(have) else []
             case None:

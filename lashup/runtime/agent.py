@@ -9,6 +9,7 @@ answers. It is the same on trio and on asyncio.
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import (
     AsyncIterator,
@@ -75,7 +76,10 @@ class RunningNode:
         self._idle_until = math.inf
         self._events: Broadcast[object] = Broadcast()
         self._disk = GroupCommit(
-            self._commits, saved=self._take_saved, tell=self._events.send
+            self._commits,
+            saved=self._take_saved,
+            tell=self._events.send,
+            rng=random.Random(),  # no secret
         )
         self._topics: dict[str, Broadcast[Delivered]] = {}
         self._refused = 0
@@ -383,13 +387,15 @@ class RunningNode:
         return now
 
     def _close(self) -> None:
-        self._perform(self._node.announce(now=anyio.current_time()))
-        self._is_closed = True
-        self._progress.set()
-        self.kv.close()
-        self._events.close()
-        for topic in self._topics.values():
-            topic.close()
+        try:
+            self._perform(self._node.announce(now=self._now()))
+        finally:
+            self._is_closed = True
+            self._progress.set()
+            self.kv.close()
+            self._events.close()
+            for topic in self._topics.values():
+                topic.close()
 
     def _require_member(self) -> None:
         """Before this node says anything: it is open, a member, and knows the time."""

@@ -3,7 +3,9 @@
 While one transaction is made, more rows come; they are the next one. So a writer alone
 has a transaction for each write, and a thousand at once share a few. Rows that nobody
 waits for begin none of their own until their time is up: they go with the next that
-somebody waits for. All reach the disk in the order in which they were put.
+somebody waits for. When exactly that is, is drawn by lot: many nodes of one host have
+heard the same at the same moment, and should not all save it at the same moment. All
+reach the disk in the order in which they were put.
 
 A batch that failed is the last one. A later one would say, in its context, that the
 lost facts had been seen: on the next start they would be taken for removed, and that
@@ -13,6 +15,7 @@ what came meanwhile, until there is space.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -51,6 +54,7 @@ class GroupCommit:
         commits: Makes the transactions.
         saved: Called with what is on disk, in its order.
         tell: Called when the disk is full.
+        rng: Draws how long patient rows wait.
     """
 
     def __init__(
@@ -59,10 +63,12 @@ class GroupCommit:
         *,
         saved: Callable[[Sequence[Persist]], None],
         tell: Callable[[DiskFull], None],
+        rng: random.Random,
     ) -> None:
         self._commits = commits
         self._saved = saved
         self._tell = tell
+        self._rng = rng
         self._waiting: list[Persist] = []
         self._is_full = False
         self._patience = anyio.CancelScope()
@@ -78,7 +84,7 @@ class GroupCommit:
             return
         due = anyio.current_time() + persist.within
         if due < self._patience.deadline:
-            self._patience.deadline = due
+            self._patience.deadline = due - self._rng.uniform(0.0, persist.within / 2)
 
     async def run(self) -> None:
         """Bring rows to disk until cancelled; then once more, what is left.

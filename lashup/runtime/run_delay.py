@@ -46,6 +46,15 @@ class _Counters(threading.local):
 _COUNTERS = _Counters()
 
 
+def _begin_anew() -> None:
+    """A process that was forked has the file of its parent's thread."""
+    global _COUNTERS  # the one place
+    _COUNTERS = _Counters()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 def run_delay() -> float:
     """Seconds that this thread has waited for a core so far; 0 if that is unknown."""
     return _COUNTERS.mine.seconds()

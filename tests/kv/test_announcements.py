@@ -19,7 +19,7 @@ class Writer:
     """Writes at given moments, and notes what was told when."""
 
     def __init__(self, *, room: int = ROOM) -> None:
-        self.announcements = Announcements(room=room)
+        self.announcements = Announcements(room=lambda: room)
         self.site = Site(0)
         self.told = FactSet()
         self.times: list[float] = []

@@ -2,10 +2,13 @@
 
 import json
 import signal
+from pathlib import Path
 
 import pytest
 
 from tests.navstar.daemons import (
+    start,
+    two_agents,
     until,
     writes,
 )
@@ -135,6 +138,22 @@ def test_an_agent_that_is_dead_is_forgotten_when_somebody_says_so(pair) -> None:
     # It comes back after all.
     second.start()
     assert until(first.rows, lambda rows: rows == before)
+
+
+def test_who_hears_nobody_forgets_nobody_unless_forced(tmp_path: Path) -> None:
+    with two_agents(tmp_path) as (first, second):
+        start(first, second)
+        first.end(signal.SIGTERM)
+        second.end(signal.SIGTERM)
+        first.start()
+        until(lambda: first.ask("status"), lambda status: status["lines"] == 4)
+
+        refused = first.navstar("forget", "a2", "--config", str(first.config))
+        forced = first.navstar("forget", "a2", "--force", "--config", str(first.config))
+
+    assert refused.returncode == 1
+    assert "this agent hears 1 of 2 agents" in refused.stderr
+    assert forced.returncode == 0
 
 
 @pytest.mark.parametrize(

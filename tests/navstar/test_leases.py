@@ -14,46 +14,67 @@ LEASE = 100.0
 ALL = {"a", "b", "c", "d"}
 
 
-def ended(leases: Leases, alive: str, *, now: float, me: str = "a") -> str:
-    found = leases.ended(ALL, set(alive), me=me, lease=LEASE, now=now)
-    return "".join(sorted(found))
+class Watcher:
+    """Looks once a second, from the beginning on."""
+
+    def __init__(self, me: str = "a") -> None:
+        self.leases = Leases()
+        self.me = me
+        self.now = -1.0
+
+    def ended(self, alive: str, *, until: float) -> str:
+        """Whose lease has ended by then, while these lived all the time."""
+        found: frozenset[str] = frozenset()
+        while self.now < until:
+            self.now += 1.0
+            found = self.look(alive)
+        return "".join(sorted(found))
+
+    def look(self, alive: str) -> frozenset[str]:
+        return self.leases.ended(ALL, set(alive), me=self.me, lease=LEASE, now=self.now)
 
 
 def test_who_is_dead_for_the_whole_lease_loses_its_lines() -> None:
-    leases = Leases()
+    watcher = Watcher()
 
-    ended(leases, "abc", now=0.0)
-
-    assert ended(leases, "abc", now=LEASE - 1) == ""
-    assert ended(leases, "abc", now=LEASE) == "d"
+    assert watcher.ended("abc", until=LEASE - 1) == ""
+    assert watcher.ended("abc", until=LEASE) == "d"
 
 
 def test_who_lives_again_has_a_whole_lease_again() -> None:
-    leases = Leases()
-    ended(leases, "abc", now=0.0)
-    ended(leases, "abcd", now=50.0)
-    ended(leases, "abc", now=60.0)
+    watcher = Watcher()
+    watcher.ended("abc", until=49.0)
+    watcher.ended("abcd", until=59.0)
 
-    assert ended(leases, "abc", now=LEASE + 59) == ""
-    assert ended(leases, "abc", now=LEASE + 60) == "d"
+    assert watcher.ended("abc", until=LEASE + 59) == ""
+    assert watcher.ended("abc", until=LEASE + 60) == "d"
 
 
 def test_one_agent_takes_lines_back_and_the_others_wait_their_turn() -> None:
-    leases = Leases()
-    ended(leases, "abc", me="c", now=0.0)
+    watcher = Watcher("c")
 
-    assert ended(leases, "abc", me="c", now=LEASE + 2 * TURN - 1) == ""
-    assert ended(leases, "abc", me="c", now=LEASE + 2 * TURN) == "d"
+    assert watcher.ended("abc", until=LEASE + 2 * TURN - 1) == ""
+    assert watcher.ended("abc", until=LEASE + 2 * TURN) == "d"
 
 
 def test_no_lease_runs_while_most_agents_are_silent() -> None:
-    leases = Leases()
-    ended(leases, "abc", now=0.0)
-    ended(leases, "a", now=50.0)
+    watcher = Watcher()
+    watcher.ended("abc", until=49.0)
 
-    assert ended(leases, "a", now=LEASE + 50) == ""
-    assert ended(leases, "ab", now=LEASE + 50) == ""
-    assert ended(leases, "ab", now=2 * LEASE + 50) == "cd"
+    assert watcher.ended("a", until=LEASE + 50) == ""
+    assert watcher.ended("ab", until=2 * LEASE + 50) == ""
+    assert watcher.ended("ab", until=2 * LEASE + 51) == "cd"
+
+
+def test_who_was_stopped_takes_nobody_for_dead_all_the_time() -> None:
+    watcher = Watcher()
+    watcher.ended("abc", until=10.0)
+
+    watcher.now = 2 * LEASE
+
+    assert watcher.look("abc") == frozenset()
+    assert watcher.ended("abc", until=3 * LEASE) == ""
+    assert watcher.ended("abc", until=3 * LEASE + 1) == "d"
 
 
 @pytest.mark.kernel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from random import Random
 
 import anyio
 import pytest
@@ -33,6 +34,13 @@ class Disk(MemoryStorage):
         super().commit(batch)
 
 
+class Latest(Random):
+    """Draws the latest moment."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return min(a, b)
+
+
 class Bench:
     """A disk, what is brought to it, and what was told of that."""
 
@@ -41,7 +49,9 @@ class Bench:
         self.saved: list[int] = []
         self.told: list[DiskFull] = []
         commits = Commits(self.disk, clock=anyio.current_time, delay=lambda: 0.0)
-        self.group = GroupCommit(commits, saved=self._take, tell=self.told.append)
+        self.group = GroupCommit(
+            commits, saved=self._take, tell=self.told.append, rng=Latest()
+        )
         self._ticket = 0
 
     def _take(self, batch: Sequence[Persist]) -> None:
@@ -130,6 +140,29 @@ async def test_the_least_patient_of_those_that_wait_decides(mock_clock: MockCloc
         await anyio.wait_all_tasks_blocked()
 
         assert b.sizes == [3]
+
+
+async def test_who_hurries_has_what_waits_brought_to_disk(mock_clock: MockClock):
+    async with bench() as b:
+        b.put(2, within=PATIENT)
+        await anyio.wait_all_tasks_blocked()
+        b.group.put(Persist(3))
+        await anyio.wait_all_tasks_blocked()
+
+        assert b.disk.batches == [[1, 2, 3]]
+
+
+async def test_many_nodes_of_one_host_do_not_save_at_one_moment(mock_clock: MockClock):
+    moments = set()
+    for seed in range(20):
+        bench = Bench()
+        bench.group._rng = Random(seed)
+        bench.put(within=PATIENT)
+        moments.add(bench.group._patience.deadline - anyio.current_time())
+
+    assert len(moments) == 20
+    assert min(moments) >= 0.49 * PATIENT
+    assert max(moments) <= 1.01 * PATIENT
 
 
 async def test_very_many_rows_that_nobody_waits_for_do_not_pile_up(

@@ -56,5 +56,26 @@ def test_a_core_that_must_be_shared_is_waited_for():
         other.communicate()
 
 
+def test_a_forked_process_counts_for_itself():
+    read, write = os.pipe()
+    run_delay()
+    if (child := os.fork()) == 0:
+        core = min(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {core})
+        before = run_delay()
+        other = os.fork()
+        work(0.2)  # both on one core
+        if other:
+            os.write(write, repr(run_delay() - before).encode())
+            os.waitpid(other, 0)
+        os._exit(0)
+    os.waitpid(child, 0)
+    found = float(os.read(read, 64))
+    os.close(read)
+    os.close(write)
+
+    assert found > 0.05
+
+
 def test_to_sleep_is_not_to_wait_for_a_core():
     assert delay_of(lambda: time.sleep(0.5)) < 0.4

@@ -127,6 +127,19 @@ def test_a_new_directory_is_as_old_as_the_dump_that_is_loaded(tmp_path):
     assert _days(tmp_path / "c")[1] >= int(time.time() // 86_400)
 
 
+@pytest.mark.parametrize("order", [("old", "new"), ("new", "old")])
+def test_a_directory_is_as_old_as_the_oldest_dump_that_is_loaded(tmp_path, order):
+    for name, day in (("old", 20_000), ("new", 20_300)):
+        source = _filled(tmp_path / name)
+        _set_days(source, 0, 0, day)
+        assert main(["dump", str(source), str(tmp_path / f"{name}.dump")]) == 0
+
+    for name in order:
+        assert main(["load", str(tmp_path / "b"), str(tmp_path / f"{name}.dump")]) == 0
+
+    assert _days(tmp_path / "b") == (0, 20_000, 20_000)
+
+
 def test_an_outdated_dump_is_loaded_only_when_that_is_said(tmp_path, capsys):
     made = tmp_path / "made"
     _filled(made)

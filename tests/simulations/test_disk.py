@@ -6,6 +6,7 @@ from random import Random
 
 from lashup.machine import Persist
 from simulations.disk import Disk
+from tests.simulations.test_world import acquainted
 
 
 def put(ticket: int, key: bytes, value: bytes = b"v") -> Persist:
@@ -85,3 +86,17 @@ def test_a_copy_does_not_follow_the_disk_and_can_be_put_back():
     assert set(copy["fact"]) == {b"a"}
     disk.restore(copy)
     assert disk.tables() == copy
+
+
+def test_what_a_process_has_heard_before_it_was_paused_is_saved_after_it():
+    cluster = acquainted(2)
+    writer, other = cluster.hosts
+    for number in range(2):
+        cluster.write(writer, ("key", number), 1)
+        cluster.run_for(0.01)  # less than rows may wait that nobody waits for
+        other.pause()
+        cluster.run_for(0.2)
+        other.resume()
+        cluster.run_for(0.2)
+
+        assert len(other.disk.tables()["fact"]) == number + 1
