@@ -180,6 +180,7 @@ class Host:
         """End the process in order: what is to be saved is saved."""
         self.log("stop")
         while self.disk.waiting:
+            self.disk.hurry()
             self.disk.end_transaction()
         self._end()
 

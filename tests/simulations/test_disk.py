@@ -100,3 +100,16 @@ def test_what_a_process_has_heard_before_it_was_paused_is_saved_after_it():
         cluster.run_for(0.2)
 
         assert len(other.disk.tables()["fact"]) == number + 1
+
+
+def test_a_process_that_ends_in_order_saves_what_nobody_waits_for_too():
+    cluster = acquainted(2)
+    writer, other = cluster.hosts
+    cluster.write(writer, ("key",), 1)
+    cluster.run_for(0.01)
+    before = other.disk.tables().get("fact", {})
+
+    other.stop()
+
+    assert before == {}
+    assert len(other.disk.tables()["fact"]) == 1
