@@ -140,6 +140,16 @@ def test_a_directory_is_as_old_as_the_oldest_dump_that_is_loaded(tmp_path, order
     assert _days(tmp_path / "b") == (0, 20_000, 20_000)
 
 
+def test_a_dump_by_a_clock_that_was_ahead_makes_no_directory_of_a_day_to_come(tmp_path):
+    source, dump = _filled(tmp_path / "a"), tmp_path / "dump"
+    _set_days(source, 0, 0, 60_000)
+    assert main(["dump", str(source), str(dump)]) == 0
+
+    assert main(["load", str(tmp_path / "b"), str(dump)]) == 0
+
+    assert _days(tmp_path / "b")[1] <= int(time.time() // 86_400)
+
+
 def test_an_outdated_dump_is_loaded_only_when_that_is_said(tmp_path, capsys):
     made = tmp_path / "made"
     _filled(made)
