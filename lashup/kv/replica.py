@@ -26,7 +26,6 @@ from lashup.kv.confirmation import Confirmations, Have, HaveYou
 from lashup.kv.delta_codec import decode_delta_untrusted
 from lashup.kv.effects import (
     Announce,
-    ClockSkewed,
     Confirmed,
     KvEffect,
     Notify,
@@ -41,13 +40,12 @@ from lashup.kv.retirement import DEFAULT_AFTER, Retirement
 from lashup.kv.rider import Rider
 from lashup.kv.rows import META_TABLE
 from lashup.kv.serving import BURST
+from lashup.kv.skew import Skew
 from lashup.kv.store import Store
 from lashup.kv.subscription import KeyChanged, Subscription
 from lashup.kv.write import Write
 from lashup.machine import Address, Send
 
-#: Seconds between two reports of skewed clocks.
-_SKEW_TOLD_AGAIN = 60.0
 #: Seconds after a stop in which what comes in may be older than the stop: all that the
 #: socket has kept is read in less.
 _DEAF = 5.0
@@ -99,9 +97,7 @@ class Replica:
         self.confirmations = Confirmations(self.store.facts, encode=messages.encode)
         self._subscriptions: dict[int, Subscription] = {}
         self._is_large = False
-        self._skews = 0
-        self._skew = 0.0
-        self._skew_told_at = -math.inf
+        self._skew = Skew()
         self._deaf_until = -math.inf
 
     @property
@@ -128,8 +124,7 @@ class Replica:
         self.absence.load(rows, self.store.facts, wall=wall)
         self.retirement.load(rows)
         self.anti_entropy.had_table = self.root != 0
-        self._skew = self.store.skew_at_load
-        self._skews += self._skew > 0
+        self._skew.found_on_disk(self.store.skew_at_load)
 
     def next_wakeup(self) -> float:
         """The time by which `tick` must be called. A late call is safe."""
@@ -319,8 +314,7 @@ class Replica:
             "synchronised": int(self.anti_entropy.is_synchronised),
             "informed": int(self.anti_entropy.is_informed),
             "subscriptions": len(self._subscriptions),
-            "clock_skews": self._skews,
-            "clock_skew": self._skew,
+            **self._skew.statistics(),
         }
 
     def merge(self, delta: Delta, *, wall: float) -> list[KvEffect]:
@@ -330,7 +324,7 @@ class Replica:
         if merged.rows.puts or merged.rows.deletes:
             effects.append(Save(merged.rows, None))
         if merged.skew:
-            effects += self._note_skew(merged.skew, wall=wall)
+            effects += self._skew.note(merged.skew, wall=wall)
         return effects + self._warn() + self._notify(merged.before)
 
     def load_dump(
@@ -347,15 +341,6 @@ class Replica:
         actors = [actor for actor, _ in delta.context.items()]
         saves = [] if as_of is None else self._ageing.bring(actors, as_of=as_of)
         return [*saves, *self.merge(delta, wall=wall)]
-
-    def _note_skew(self, seconds: float, *, wall: float) -> list[KvEffect]:
-        self._skews += 1
-        self._skew = seconds
-        # A wall clock that was set back must not silence it for longer.
-        if 0 <= wall - self._skew_told_at < _SKEW_TOLD_AGAIN:
-            return []
-        self._skew_told_at = wall
-        return [ClockSkewed(seconds)]
 
     def _warn(self) -> list[KvEffect]:
         facts, warning = len(self.store.facts), self._limits.store_warning
