@@ -13,6 +13,7 @@ import trio
 from lashup import ANY, Key, RunningNode
 from navstar.agent_address import agent_address, of_family, usable
 from navstar.allocation import Allocation, IpAddress
+from navstar.beat import next_beat
 from navstar.config import Config
 from navstar.farewell import answer_farewells
 from navstar.hearing import LOOK_PERIOD, Hearing
@@ -187,7 +188,7 @@ class Agent:
             self._notices.tell_hearing(
                 is_cut_off=self.hearing.is_cut_off, unopened=unopened
             )
-            await trio.sleep(LOOK_PERIOD)
+            await next_beat(LOOK_PERIOD)
 
     async def _follow_leases(self) -> None:
         await follow_leases(

@@ -94,8 +94,8 @@ class FileSource(Section):
 
     kind: Literal["file"]
     path: FilePath
-    #: Seconds between looks at the file; a change counts when two looks agree.
-    poll_period: Duration = 0.2
+    #: Seconds between looks; a change counts when another look soon after agrees.
+    poll_period: Duration = 1.0
 
 
 class TlsSection(Section):

@@ -30,7 +30,7 @@ key_files = ["/etc/navstar/key"]  # openssl rand -hex 32; the first seals, all o
 [source]
 kind = "file"
 path = "/etc/navstar/allocation.toml"
-poll_period = 0.2                 # seconds; a change counts when two looks agree
+poll_period = 1.0                 # seconds between looks at the file
 
 # [source]
 # kind = "agent-http"             # the DC/OS agent module's endpoint

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from lashup import LashupError
+from navstar.beat import next_beat
 from navstar.hearing import LOOK_PERIOD
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ async def follow_leases(
             await publisher.withdraw(lines)
         except LashupError as error:
             log.warning("lines cannot be withdrawn now", why=str(error))
-        await trio.sleep(LOOK_PERIOD)
+        await next_beat(LOOK_PERIOD)
 
 
 def _ended(

@@ -113,7 +113,6 @@ def _block_misfit(line: Line, place: Place) -> str | None:
     return None
 
 
-@lru_cache(maxsize=1 << 16)
 def _is_host(address: IpAddress) -> bool:
     """Whether it alone says which one host is meant (fe80:: needs a device too)."""
     return not (

@@ -72,11 +72,11 @@ _BITS = {AF_INET: 32, AF_INET6: 128}
 _CREATE = NLM_F_CREATE | NLM_F_EXCL
 _REPLACE = NLM_F_CREATE | NLM_F_REPLACE
 
-#: Addresses that the kernel's own dumps name again and again.
-_address = lru_cache(maxsize=1 << 17)(address_of_bytes)
+#: The few addresses that are named again and again. Not all of a dump: what is read
+#: once is in `RowMemory` afterwards, and an entry here takes as much as a row.
+_address = lru_cache(maxsize=256)(address_of_bytes)
 
 
-@lru_cache(maxsize=1 << 17)
 def _network(packed: bytes, length: int) -> Network:
     if len(packed) == 4:
         return IPv4Network((packed, length))

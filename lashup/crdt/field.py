@@ -30,7 +30,10 @@ DEEPEST_NAME = 16
 
 #: Longer ones are not cached: they are rare, and a cache of them would be large.
 _LONGEST_CACHED = LONGEST_SHARED = 256
-_CACHED = 16_384
+#: What is checked once and then kept by whoever asked.
+_CACHED = 1_024
+#: What each read asks for again: the names of a map.
+_PACKED = 16_384
 
 
 class Type(enum.IntEnum):
@@ -107,7 +110,7 @@ def pack_step(name: Name, kind: Type) -> bytes:
     return pack([int(kind), _plain(name)])
 
 
-@lru_cache(maxsize=_CACHED)
+@lru_cache(maxsize=_PACKED)
 def _pack_text_step(name: str, kind: Type) -> bytes:
     return pack([int(kind), name])
 

@@ -2,7 +2,7 @@
 
 The file is looked at by its status, not by inotify: that sees a file replaced by
 rename, a directory that appears later, and a mount on top, at a price of one
-system call per look. A change counts when two looks in a row agree, so that a
+system call per look. A change counts when the next look, soon after, agrees, so that a
 file which an editor is still writing is not read half way: cut between two
 overlays it would be valid, and would withdraw the rest. The first look as well: the
 daemon may be started while the file is being written.
@@ -20,10 +20,13 @@ from typing import TypeAlias
 import trio
 
 from navstar.allocation import Allocation
+from navstar.beat import next_beat
 from navstar.errors import Problem, Unusable
 from navstar.sources import Fault, Reading
 from navstar.sources.document import read_allocation
 
+#: Seconds from the look that saw a change to the next.
+SETTLE = 0.2
 #: Bytes. A thousand overlays are 400 kB.
 MAX_FILE = 4 * 1024 * 1024
 
@@ -52,12 +55,15 @@ class FileSource:
 
     async def _settled(self, read: _Stamp | None) -> _Stamp:
         """Wait until two looks in a row agree, and on another file than was read."""
-        stamp = self._stamp()
+        stamp = read
         while True:
-            await trio.sleep(self._poll_period)
             previous, stamp = stamp, self._stamp()
-            if stamp == previous and stamp != read:
+            if stamp != previous:
+                await trio.sleep(min(SETTLE, self._poll_period))
+            elif stamp != read:
                 return stamp
+            else:
+                await next_beat(self._poll_period)
 
     def _stamp(self) -> _Stamp:
         try:

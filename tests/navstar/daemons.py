@@ -275,9 +275,19 @@ def is_meshed(status: Reply, peers: int) -> bool:
     return bool(
         status["kv_synchronised"]
         and rows["agents"] == peers
+        # A peer writes its lines one after the other, and they may come so.
+        and rows["desired"] >= sum(_rows_for(one, peers) for one in status["overlays"])
         and rows["desired"] == rows["actual"]
         and not status["refused"]
     )
+
+
+def _rows_for(overlay: Reply, peers: int) -> int:
+    """How many rows an overlay needs at least."""
+    has4, has6 = bool(overlay["subnet"]), bool(overlay["subnet6"])
+    own = 1 + 2 * (has4 + has6)  # the link; an address and a rule for each family
+    # FDB; neighbour and route for each family; for IPv4 the agent's own route too.
+    return own + peers * (1 + 3 * has4 + 2 * has6)
 
 
 def _ip(*arguments: str) -> None:
