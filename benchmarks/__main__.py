@@ -1,7 +1,8 @@
 """The command line: `benchmarks list` and `run NAME|all [--quick | --save] [--json]`.
 
 Exits with 0 when everything was measured, whether or not a goal was reached: a
-slow machine is no error. `ok` in the output says which were.
+slow machine is no error. `ok` in the output says which were. What a row has started ends
+with it, also when a signal does.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rich.table import Table
 from benchmarks.row import Case, Effort, Row
 from benchmarks.rows import ROWS
 from benchmarks.saved import save
+from navstar.lab.interrupts import Interrupted, interruptible
 
 
 def main() -> int:
@@ -39,6 +41,17 @@ def main() -> int:
     if asked.command == "list":
         _list(asked.json)
         return 0
+    try:
+        # Daemons and namespaces of a row would outlive this process otherwise.
+        with interruptible():
+            _run(asked)
+    except Interrupted as interrupted:
+        print(f"ended by {interrupted}", file=sys.stderr)
+        return 128 + interrupted.number
+    return 0
+
+
+def _run(asked: argparse.Namespace) -> None:
     rows = list(ROWS.values()) if asked.name == "all" else [ROWS[asked.name]]
     effort = Effort.QUICK if asked.quick else Effort.FULL
     answers = []
@@ -53,7 +66,6 @@ def main() -> int:
     if asked.json:
         found = answers if asked.name == "all" else answers[0]
         print(json.dumps(found, indent=2, ensure_ascii=False))
-    return 0
 
 
 def answer(row: Row, cases: list[Case]) -> dict[str, Any]:
