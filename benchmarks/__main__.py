@@ -1,8 +1,8 @@
 """The command line: `benchmarks list` and `run NAME|all [--quick | --save] [--json]`.
 
 Exits with 0 when everything was measured, whether or not a goal was reached: a
-slow machine is no error. `ok` in the output says which were. What a row has started ends
-with it, also when a signal does.
+slow machine is no error. `ok` in the output says which were. What a row has started
+ends with it, also when a signal ends it.
 """
 
 from __future__ import annotations
