@@ -96,6 +96,7 @@ class RunningNode:
             node,
             clock=self._now,
             carry_out=self._carry_out,
+            carry_out_alone=self._carry_out_alone,
             require_open=self._require_open,
             require_member=self._require_member,
             wait_until=self.wait_until,
@@ -317,6 +318,11 @@ class RunningNode:
         self._perform(effects)
         self._look_again()
 
+    def _carry_out_alone(self, effects: Sequence[Effect]) -> None:
+        """The same for a write beside which no other waits."""
+        self._perform(effects, put=self._disk.put_alone)
+        self._look_again()
+
     def _look_again(self) -> None:
         """The node has done something: it may want to be woken sooner."""
         wakeup = self._node.next_wakeup()
@@ -326,7 +332,12 @@ class RunningNode:
             self._is_awaited = False
             self._progress.set()
 
-    def _perform(self, effects: Sequence[Effect]) -> None:
+    def _perform(
+        self,
+        effects: Sequence[Effect],
+        *,
+        put: Callable[[Persist], None] | None = None,
+    ) -> None:
         for effect in effects:
             match effect:
                 case Transmit(to, data):
@@ -334,7 +345,7 @@ class RunningNode:
                     if self._endpoint.send(data, to) is not SendResult.SENT:
                         self._refused += 1
                 case Persist():
-                    self._disk.put(effect)
+                    (put or self._disk.put)(effect)
                 case Visible(update):
                     self.kv.made_visible(update)
                 case Notify(subscription):

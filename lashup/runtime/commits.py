@@ -67,19 +67,30 @@ class Commits:
         Raises:
             StorageError: Nothing of it is on disk.
         """
-        if isinstance(self._storage, MemoryStorage):
-            self._storage.commit(batch)
-            return
-        if self._may_block(batch):
-            self.in_loop += 1
-            self._timed(batch)
+        if self.may_block(batch):
+            self.commit_here(batch)
             return
         self.in_thread += 1
         # Shielded: a batch that was taken off the queue must not get lost.
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._timed, batch)
 
-    def _may_block(self, batch: Sequence[Persist]) -> bool:
+    def commit_here(self, batch: Sequence[Persist]) -> None:
+        """Make a batch durable in this very call, if that `may_block`.
+
+        Raises:
+            StorageError: Nothing of it is on disk.
+        """
+        if isinstance(self._storage, MemoryStorage):
+            self._storage.commit(batch)
+            return
+        self.in_loop += 1
+        self._timed(batch)
+
+    def may_block(self, batch: Sequence[Persist]) -> bool:
+        """Whether this batch should be made durable in the loop."""
+        if isinstance(self._storage, MemoryStorage):
+            return True
         if not isinstance(self._storage, SqliteStorage):
             return False  # A storage of somebody else's may wait for the loop.
         if self._mean > SHORT or self._clock() < self._thread_until:

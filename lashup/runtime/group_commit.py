@@ -7,6 +7,10 @@ somebody waits for. When exactly that is, is drawn by lot: many nodes of one hos
 heard the same at the same moment, and should not all save it at the same moment. All
 reach the disk in the order in which they were put.
 
+A write beside which no other waits goes to a quick disk in the call that puts it, with
+what waits patiently: nobody would come to share its transaction, and two changes of
+task take as long as that does.
+
 A batch that failed is the last one. A later one would say, in its context, that the
 lost facts had been seen: on the next start they would be taken for removed, and that
 would spread to everybody. Where the disk is full, the same batch is tried again, with
@@ -70,7 +74,7 @@ class GroupCommit:
         self._tell = tell
         self._rng = rng
         self._waiting: list[Persist] = []
-        self._is_full = False
+        self._is_full = self._is_committing = False
         self._patience = anyio.CancelScope()
         #: That something waits, and that it can wait no longer.
         self._some, self._urgent = anyio.Event(), anyio.Event()
@@ -85,6 +89,24 @@ class GroupCommit:
         due = anyio.current_time() + persist.within
         if due < self._patience.deadline:
             self._patience.deadline = due - self._rng.uniform(0.0, persist.within / 2)
+
+    def put_alone(self, persist: Persist) -> None:
+        """Have these rows on disk when this returns, if that is quick; else as `put`.
+
+        For whoever knows that nobody else waits for the disk.
+        """
+        batch = [*self._waiting, persist]
+        is_busy = self._is_committing or self._is_full
+        if is_busy or not self._commits.may_block(batch):
+            self.put(persist)
+            return
+        try:
+            self._commits.commit_here(batch)
+        except StorageError:
+            self.put(persist)  # `run` meets the same, and knows what to do.
+            return
+        self._waiting = []
+        self._saved(batch)
 
     async def run(self) -> None:
         """Bring rows to disk until cancelled; then once more, what is left.
@@ -113,6 +135,7 @@ class GroupCommit:
         self._patience = anyio.CancelScope()
         if not batch:
             return
+        self._is_committing = True
         try:
             await self._commits.commit(batch)
         except StorageFull:
@@ -121,6 +144,8 @@ class GroupCommit:
             self._some.set()
             self._urgent.set()
             raise
+        finally:
+            self._is_committing = False
         self._is_full = False
         self._saved(batch)
 

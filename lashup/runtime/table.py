@@ -67,6 +67,7 @@ class Table:
         *,
         clock: Callable[[], float],
         carry_out: Callable[[Sequence[Effect]], None],
+        carry_out_alone: Callable[[Sequence[Effect]], None],
         require_open: Callable[[], None],
         require_member: Callable[[], None],
         wait_until: Callable[[Callable[[], bool]], Awaitable[None]],
@@ -75,6 +76,7 @@ class Table:
         self._wait_until = wait_until
         self._clock = clock
         self._carry_out = carry_out
+        self._carry_out_alone = carry_out_alone
         self._require_open = require_open
         self._require_member = require_member
         self._waiters: dict[int, anyio.Event] = {}
@@ -260,9 +262,11 @@ class Table:
         await self._wait_until(lambda: self.is_synchronised)
 
     async def _until_visible(self, update: int, effects: Sequence[Effect]) -> None:
+        carry_out = self._carry_out if self._waiters else self._carry_out_alone
         waiter = self._waiters[update] = anyio.Event()
         try:
-            self._carry_out(effects)
+            carry_out(effects)
+            # Lets others go on, too: those that write meanwhile are not alone.
             await waiter.wait()
             if update not in self._visible:
                 raise NodeClosed("the node stopped before the write was visible")

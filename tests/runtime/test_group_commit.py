@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 
@@ -26,12 +26,17 @@ class Disk(MemoryStorage):
         super().__init__()
         self.batches: list[list[int]] = []
         self.is_full = False
+        self.may_go_on = anyio.Event()
 
     def commit(self, batch: Sequence[Persist]) -> None:
         if self.is_full:
             raise StorageFull("full")
         self.batches.append([persist.ticket for persist in batch])
         super().commit(batch)
+
+    async def commit_slowly(self, batch: Sequence[Persist]) -> None:
+        await self.may_go_on.wait()
+        self.commit(batch)
 
 
 class Latest(Random):
@@ -62,6 +67,11 @@ class Bench:
             self._ticket += 1
             row = ("fact", self._ticket.to_bytes(4, "big"), b"v")
             self.group.put(Persist(self._ticket, (row,), within=within))
+
+    def put_alone(self) -> None:
+        self._ticket += 1
+        row = ("fact", self._ticket.to_bytes(4, "big"), b"v")
+        self.group.put_alone(Persist(self._ticket, (row,)))
 
     @property
     def sizes(self) -> list[int]:
@@ -175,6 +185,56 @@ async def test_very_many_rows_that_nobody_waits_for_do_not_pile_up(
         assert b.sizes == [1_000]
 
 
+async def test_a_write_beside_which_no_other_waits_is_saved_at_once(
+    mock_clock: MockClock,
+):
+    async with bench() as b:
+        b.put(2, within=PATIENT)
+        b.put_alone()
+        at_once = b.saved[:]
+        b.put_alone()
+        mock_clock.jump(2 * PATIENT)
+        await anyio.wait_all_tasks_blocked()
+
+        assert at_once == [1, 2, 3]
+        assert b.disk.batches == [[1, 2, 3], [4]]
+
+
+async def test_on_a_slow_disk_it_waits_as_any_other(
+    mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+):
+    async with bench() as b:
+        monkeypatch.setattr(Commits, "may_block", lambda *_: False)
+        # Such a commit is made in a thread; what is put meanwhile comes after it.
+        monkeypatch.setattr(Commits, "commit", b.disk.commit_slowly)
+        b.put()
+        await anyio.wait_all_tasks_blocked()
+        monkeypatch.setattr(Commits, "may_block", lambda *_: True)
+        b.put_alone()
+        before = b.saved[:]
+        b.disk.may_go_on.set()
+        await anyio.wait_all_tasks_blocked()
+
+        assert before == []
+        assert b.saved == [1, 2]
+
+
+async def test_on_a_full_disk_it_keeps_its_place(autojump_clock: MockClock):
+    async with bench() as b:
+        b.disk.is_full = True
+        b.put_alone()
+        await anyio.sleep(2)
+        b.put(within=PATIENT)
+        b.put_alone()
+        before = b.saved[:]
+        b.disk.is_full = False
+        await anyio.sleep(1)
+
+        assert before == []
+        assert b.disk.batches == [[1, 2, 3]]
+        assert len(b.told) == 1
+
+
 async def test_what_waits_at_the_end_is_brought_to_disk(mock_clock: MockClock):
     async with bench() as b:
         b.put(3, within=PATIENT)
@@ -198,14 +258,17 @@ async def test_a_full_disk_is_told_once_and_keeps_the_order(autojump_clock: Mock
         assert len(b.told) == 1
 
 
+@pytest.mark.parametrize("put", [Bench.put, Bench.put_alone])
 async def test_a_disk_that_fails_ends_it(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    put: Callable[[Bench], None],
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     def fail(batch: Sequence[Persist]) -> None:
         raise StorageError("gone")
 
     bench = Bench()
     monkeypatch.setattr(bench.disk, "commit", fail)
-    bench.put()
+    put(bench)
     with pytest.raises(StorageError, match="gone"):
         await bench.group.run()

@@ -27,6 +27,7 @@ class SlowDisk:
             node,
             clock=anyio.current_time,
             carry_out=self._carry_out,
+            carry_out_alone=self._carry_out,
             require_open=lambda: None,
             require_member=lambda: None,
             wait_until=self._wait_until,
