@@ -42,10 +42,17 @@ def show_status(status: Json) -> None:
         page.add_row(name, value)
     console.print(page)
     for title, items in _complaints(status):
-        if items:
-            console.print(Text(f"\n{title} ({len(items)})", style="bold yellow"))
-            for item in items:
-                console.print(Text(f"  {item}"))
+        complain(title, items)
+
+
+def complain(title: str, items: Iterable[str]) -> None:
+    """One line per thing that is wrong, below its title; nothing if nothing is."""
+    lines = [line for item in items for line in item.splitlines()]
+    if lines:
+        console = _console()
+        console.print(Text(f"\n{title} ({len(lines)})", style="bold yellow"))
+        for line in lines:
+            console.print(Text(f"  {line}"))
 
 
 def show_members(answer: Json) -> None:
@@ -125,7 +132,7 @@ def show_explanation(answer: Json) -> None:
     rows = [
         (
             Text(one["step"]),
-            _state("missing" if one["problem"] else "right"),
+            _state(_state_of_step(one)),
             Text(one["kernel"] or one["desired"]),
             *_published(one),
         )
@@ -142,6 +149,12 @@ def show_explanation(answer: Json) -> None:
         console.print(Text(f"{agent['name']} ({agent['node']}) is {agent['liveness']}"))
     for remark in answer["remarks"]:
         console.print(Text(remark, style="yellow"))
+
+
+def _state_of_step(step: Json) -> str:
+    if not step["problem"]:
+        return "right"
+    return "missing" if step["kernel"] is None else "different"
 
 
 def show_examination(answer: Json) -> None:
