@@ -167,7 +167,17 @@ def show_examination(answer: Json) -> None:
         console.print(Text(f"    mend:  {one['remedy']}"))
     if not answer["findings"]:
         console.print("Nothing is wrong with this host.")
+    if not answer["daemon"]:
+        console.print(Text(_basis(answer), style="yellow"))
     console.print(Text(f"Looked at: {', '.join(answer['checked'])}", style="dim"))
+
+
+def _basis(answer: Json) -> str:
+    """What the doctor went by without a daemon, and what it could not look at."""
+    text = f"No navstar answers: went by {answer['configuration'] or 'the defaults'}"
+    if not answer["vteps"]:
+        text += ", by which no VTEP is known; what one needs was not looked at"
+    return f"{text}."
 
 
 def _published(one: Json) -> tuple[Text, Text]:

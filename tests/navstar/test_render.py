@@ -42,3 +42,30 @@ def test_every_line_of_a_fault_of_the_source_stands_below_its_title(capsys) -> N
     render.complain("Source faulty", ["a: first\na: second"])
 
     assert capsys.readouterr().out == "\nSource faulty (2)\n  a: first\n  a: second\n"
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ({"daemon": True, "configuration": "/x", "vteps": []}, ""),
+        (
+            {"daemon": False, "configuration": "/x", "vteps": ["vtep1024"]},
+            "No navstar answers: went by /x.\n",
+        ),
+        (
+            {"daemon": False, "configuration": "/x", "vteps": []},
+            "No navstar answers: went by /x, by which no VTEP is known; what one needs "
+            "was not looked at.\n",
+        ),
+        (
+            {"daemon": False, "configuration": None, "vteps": []},
+            "No navstar answers: went by the defaults, by which no VTEP is known; what "
+            "one needs was not looked at.\n",
+        ),
+    ],
+)
+def test_the_doctor_says_what_it_went_by(capsys, found, says) -> None:
+    render.show_examination({"findings": [], "checked": ["kernel"], **found})
+
+    shown = capsys.readouterr().out
+    assert shown == f"Nothing is wrong with this host.\n{says}Looked at: kernel\n"
