@@ -230,6 +230,7 @@ async def test_a_refused_row_stops_no_other_and_is_tried_again(
 
     assert world.agents() == 4
     assert "9.0.2.0/24" in str(world.reports[-1].refused[0])
+    assert world.reconciler.counters.refusals == 1
     world.host.foreign_routes.clear()
     assert await world.until(lambda: route in world.host.dump()) < 2
     assert world.reports[-1].cause is Cause.RETRY

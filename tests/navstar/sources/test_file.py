@@ -47,6 +47,20 @@ OVERLAY = {
 Next = Callable[[], Awaitable[Reading]]
 
 
+async def test_every_reading_is_counted_and_those_that_failed(
+    path: Path, nursery, autojump_clock
+) -> None:
+    source = FileSource(path, poll_period=0.2)
+    send, receive = trio.open_memory_channel[Reading](0)
+    nursery.start_soon(source.run, send)
+
+    await receive.receive()
+    write(path, TEXT)
+    await receive.receive()
+
+    assert (source.tally.reads, source.tally.failed) == (2, 1)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "allocation.toml"
