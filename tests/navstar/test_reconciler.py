@@ -117,6 +117,21 @@ async def test_as_long_as_nothing_is_known_nothing_is_done(clock) -> None:
             await world.reconciler.plan()
 
 
+async def test_what_others_said_of_an_overlay_counts_once_this_agent_is_in_it(
+    clock,
+) -> None:
+    early = World()
+    early.go_by(allocation=Allocation())
+    async with running(early) as world:
+        await world.until(lambda: bool(world.reports))
+        assert not world.host.dump()
+
+        world.go_by(allocation=ALLOCATION)
+        world.reconciler.trigger(Cause.ALLOCATION)
+
+        assert await world.until(lambda: world.has_agents(3)) < 0.5
+
+
 async def test_a_burst_of_changes_is_one_pass(world: World, clock) -> None:
     passes = len(world.reports)
 
