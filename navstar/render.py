@@ -216,7 +216,9 @@ def _facts(status: Json) -> Iterable[tuple[str, Text]]:
     yield "source", Text(source["origin"])
     for overlay in status["overlays"]:
         blocks = ", ".join(filter(None, (overlay["block"], overlay["block6"])))
-        yield "overlay", Text(f"{overlay['name']}: {blocks} by {overlay['vtep']}")
+        behind = ", ".join(overlay["bridges"])
+        by = f"{overlay['vtep']}, bridges {behind}" if behind else overlay["vtep"]
+        yield "overlay", Text(f"{overlay['name']}: {blocks} by {by}")
     yield "rows", Text(_rows(rows))
     counters = f"{kernel['writes']} writes in {kernel['passes']} passes"
     last = kernel["last_pass"]

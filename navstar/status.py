@@ -215,6 +215,7 @@ def _overlay(overlay: Overlay) -> Json:
         "mtu": vtep.mtu,
         "address": _text(vtep.address),
         "address6": _text(vtep.address6),
+        "bridges": list(overlay.bridges),
     }
 
 

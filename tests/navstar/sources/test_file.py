@@ -89,6 +89,22 @@ def problems(path: Path) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
+def test_bridges_may_be_named(path: Path) -> None:
+    path.write_text(TEXT.replace("[overlay.vtep]", 'bridges = ["br0"]\n[overlay.vtep]'))
+
+    assert [one.bridges for one in read_file(path).overlays] == [("br0",)]
+
+
+def test_a_bridge_must_be_a_device_and_not_the_vtep(path: Path) -> None:
+    named = 'bridges = ["a/b", "vtep1024"]\n[overlay.vtep]'
+    path.write_text(TEXT.replace("[overlay.vtep]", named))
+
+    assert problems(path) == [
+        "overlay[0].bridges: 'a/b' cannot be the name of a device",
+        "overlay[0].bridges: 'vtep1024' is the VTEP",
+    ]
+
+
 def test_toml_and_json_say_the_same(path: Path) -> None:
     path.write_text(TEXT)
     as_json = path.with_suffix(".json")
