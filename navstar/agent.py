@@ -6,12 +6,13 @@ source -> allocation -> publisher -> lashup's table -> lines -> reconciler -> ke
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import trio
 
 from lashup import ANY, Key, RunningNode
-from navstar.agent_address import agent_address, of_family, usable
+from navstar.agent_address import agent_address, of_family, overlaid, usable
 from navstar.allocation import Allocation, IpAddress
 from navstar.beat import next_beat
 from navstar.config import Config
@@ -85,7 +86,11 @@ class Agent:
             period=config.reconcile.audit_period,
         )
         self.mooring = Mooring(
-            node, lambda: self.config, on_settled=self.publisher.look, log=log
+            node,
+            lambda: self.config,
+            overlaid=lambda: overlaid(self.allocation, self._said()),
+            on_settled=self.publisher.look,
+            log=log,
         )
         self.reconciler = Reconciler(
             KernelSide(
@@ -135,9 +140,7 @@ class Agent:
             self._notices.tell("overlay skipped", map(said, reading.skipped))
             if not self.config.overlay.enable_ipv6:
                 reading = without_ipv6(reading)
-            self.log.info(
-                "allocation", overlays=[overlay.name for overlay in reading.overlays]
-            )
+            self.log.info("allocation", overlays=[one.name for one in reading.overlays])
             self.allocation = reading
             self.publisher.look()
             self.reconciler.trigger(Cause.ALLOCATION)
@@ -278,8 +281,11 @@ class Agent:
 
     def _address_said_before(self) -> IpAddress | None:
         """What this agent has told the others in an earlier run."""
-        mine = (line.agent_ip for line in self.table.lines if line.node == self.me)
-        return next(mine, None)
+        return next((line.agent_ip for line in self._said()), None)
+
+    def _said(self) -> Iterator[Line]:
+        """The lines of the table that are this agent's own."""
+        return (line for line in self.table.lines if line.node == self.me)
 
     def _knowledge(self) -> Knowledge:
         return Knowledge(

@@ -6,8 +6,9 @@ import socket
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from navstar.allocation import Allocation, IpAddress
+from navstar.allocation import Allocation, IpAddress, Network
 from navstar.config import Config
+from navstar.line import Line
 
 
 def agent_address(
@@ -38,7 +39,10 @@ def agent_address(
         return config.overlay.agent_ip
     if allocation.agent_ip is not None:
         return allocation.agent_ip
-    toward_seeds = (local_address(ip_address(host)) for host, _ in config.lashup.seeds)
+    above = overlaid(allocation, ())
+    toward_seeds = (
+        local_address(ip_address(host), above) for host, _ in config.lashup.seeds
+    )
     found = (a for a in (*toward_seeds, *own) if a and not a.is_loopback)
     if before is None:
         return next(found, None)
@@ -56,15 +60,44 @@ def of_family(addresses: Iterable[IpAddress], version: int) -> IpAddress | None:
     return next((a for a in addresses if a.version == version), None)
 
 
-def local_address(toward: IpAddress) -> IpAddress | None:
+def overlaid(allocation: Allocation | None, said: Iterable[Line]) -> frozenset[Network]:
+    """The networks that stand on the underlay, and so give no address of it.
+
+    Args:
+        allocation: None while the source has said nothing.
+        said: This agent's own lines: what it had been given in an earlier run, the
+            rows of which may still be in the kernel.
+    """
+    overlays = allocation.overlays if allocation is not None else ()
+    subnets = (net for one in overlays for net in (one.subnet, one.subnet6))
+    vteps = (at for one in overlays for at in (one.vtep.address, one.vtep.address6))
+    return frozenset(
+        (
+            *(net for net in subnets if net is not None),
+            *(at.network for at in vteps if at is not None),
+            *(net for line in said for net in (line.overlay, line.vtep.network)),
+        )
+    )
+
+
+def local_address(toward: IpAddress, above: Iterable[Network]) -> IpAddress | None:
     """The address that packets to another one leave from; None without a route.
 
-    Nothing is sent: connecting a datagram socket only looks the route up.
+    Nothing is sent: connecting a datagram socket only looks the route up. Where IPv6
+    finds none, the kernel looks again with an address of its own choice
+    (net/ipv6/ip6_output.c, ip6_dst_lookup_tail). If that is one of the overlay, the
+    rule for table 42 leads it to every agent through the tunnel, which stands on the
+    very route that is missing.
+
+    Args:
+        toward: Where packets would go.
+        above: As `overlaid` gives them.
     """
     family = socket.AF_INET if toward.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((str(toward), 9))
-            return ip_address(probe.getsockname()[0])
+            found = ip_address(probe.getsockname()[0])
     except OSError:
         return None
+    return None if any(found in network for network in above) else found

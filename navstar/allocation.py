@@ -53,6 +53,10 @@ class Overlay:
     """One overlay network, and this agent's block of it.
 
     A family is in use when both its subnet and its block are present.
+
+    Attributes:
+        bridges: Devices that containers of the block stand behind, if the source names
+            them. Shown; navstar neither makes nor needs them.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Overlay:
     block: IPv4Network | None = None
     subnet6: IPv6Network | None = None
     block6: IPv6Network | None = None
+    bridges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

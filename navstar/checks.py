@@ -68,6 +68,7 @@ def _alone(overlay: Overlay) -> _Found:
     if overlay.subnet is None and overlay.subnet6 is None:
         yield Problem("subnet", "is missing, and subnet6 as well")
     yield from _vtep(overlay.vtep)
+    yield from _bridges(overlay)
     for vtep in _vtep_networks(overlay):
         for subnet in _subnets(overlay):
             if overlap(vtep, subnet):
@@ -100,10 +101,16 @@ def _family(
         yield Problem(field, f"is missing, but block{suffix} is {block}")
 
 
+def _bridges(overlay: Overlay) -> _Found:
+    for name in overlay.bridges:
+        if not is_device_name(name):
+            yield Problem("bridges", f"{name!r} cannot be the name of a device")
+        if name == overlay.vtep.name:
+            yield Problem("bridges", f"{name!r} is the VTEP")
+
+
 def _vtep(vtep: Vtep) -> _Found:
-    if not _DEVICE.fullmatch(vtep.name) or len(vtep.name.encode()) > 15:
-        yield Problem("vtep.name", f"{vtep.name!r} cannot be the name of a device")
-    if vtep.name in {".", ".."}:
+    if not is_device_name(vtep.name):
         yield Problem("vtep.name", f"{vtep.name!r} cannot be the name of a device")
     if _OWN_LINK.fullmatch(vtep.name):
         yield Problem(
@@ -167,6 +174,12 @@ def _two_vteps(overlay: Overlay, other: Overlay) -> _Found:
             if overlap(network, used):
                 text = f"{network} overlaps {used} of {theirs.name!r}"
                 yield Problem("vtep.address", text)
+
+
+def is_device_name(name: str) -> bool:
+    """Tell whether the kernel takes this for the name of a device."""
+    is_short = _DEVICE.fullmatch(name) is not None and len(name.encode()) <= 15
+    return is_short and name not in {".", ".."}
 
 
 def is_unicast_mac(mac: str) -> bool:

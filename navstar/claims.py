@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import TypeAlias
 
@@ -64,6 +64,8 @@ class Conflict:
         winner_name: Its name.
         loser: Node id of the other.
         loser_name: Its name.
+        held: What the winner has of it, where that is something else: its own block
+            that overlaps the loser's.
     """
 
     what: str
@@ -73,12 +75,16 @@ class Conflict:
     winner_name: str
     loser: str
     loser_name: str
+    held: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"{self.what} {self.value} in {self.overlay}: held by {self.winner_name} "
-            f"({self.winner}), also claimed by {self.loser_name} ({self.loser})"
-        )
+        winner = f"{self.winner_name} ({self.winner})"
+        loser = f"{self.loser_name} ({self.loser})"
+        where = f"{self.what} {self.value} in {self.overlay}"
+        if self.held:
+            theirs = f"{self.held}, held by {winner}"
+            return f"{where}: claimed by {loser}, overlaps {theirs}"
+        return f"{where}: held by {winner}, also claimed by {loser}"
 
 
 @dataclass(slots=True)
@@ -112,7 +118,7 @@ class Ledger:
         overlay = claim.overlay
         rival = self._rival_for_block(overlay, claim.block)
         if rival is not None and rival is not holder:
-            return _conflict("block", str(claim.block), rival, claim)
+            return _block_conflict(rival, claim)
         held = holder.blocks.get(overlay) if holder else None
         if holder and held not in (None, claim.block):
             what, value = next(iter(claim.identity.items()))
@@ -153,6 +159,12 @@ def shown(value: IdentityValue) -> str:
 
 def _agree(held: Identity, claim: Claim) -> bool:
     return all(held.get(what, value) == value for what, value in claim.identity.items())
+
+
+def _block_conflict(holder: _Holder, claim: Claim) -> Conflict:
+    found = _conflict("block", str(claim.block), holder, claim)
+    held = holder.blocks[claim.overlay]
+    return found if held == claim.block else replace(found, held=str(held))
 
 
 def _conflict(what: str, value: str, holder: _Holder, claim: Claim) -> Conflict:

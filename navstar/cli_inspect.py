@@ -75,14 +75,18 @@ def install(
     program: Annotated[
         str | None, typer.Option(help="Path of navstar in the unit; default: this one.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files that say something else.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print or write what systemd, networkd and NetworkManager should know of navstar.
 
-    A unit, and drop-ins that keep other daemons from removing its rows. Nothing is
-    started; 'systemctl daemon-reload' and 'systemctl enable --now navstar' do that.
+    A unit, and drop-ins that keep other daemons from removing its rows. What is there
+    and says something else is left as it is, and named. Nothing is started;
+    'systemctl daemon-reload' and 'systemctl enable --now navstar' do that.
     """
-    from navstar.installation import files
+    from navstar.installation import Changed, files
     from navstar.installation import install as install_files
 
     program = program or _this_program()
@@ -93,9 +97,15 @@ def install(
         text = "\n".join(f"# {name}\n{text}" for name, text in found.items())
         say({"files": found}, text.rstrip(), as_json=as_json)
         return
-    written = [str(path) for path in install_files(root, program=program)]
-    text = "\n".join(f"{path} written" for path in written) or "All is there already."
-    say({"written": written}, text, as_json=as_json)
+    changed = Changed.REPLACE if force else Changed.KEEP
+    done = install_files(root, program=program, changed=changed)
+    written, kept = list(map(str, done.written)), list(map(str, done.kept))
+    lines = [f"{path} written" for path in written]
+    lines += [
+        f"{path} says something else: kept (--force replaces it)" for path in kept
+    ]
+    text = "\n".join(lines) or "All is there already."
+    say({"written": written, "kept": kept}, text, as_json=as_json)
 
 
 def _this_program() -> str:

@@ -89,6 +89,8 @@ def explain(address: IpAddress, look: Look, lines: Iterable[Line]) -> Explanatio
         via = _vtep(address, look)
         if via is None:
             text = "not in the table: no line of any agent leads there"
+            if remarks:
+                text = "claimed in the table, but no row is to lead there"
             return Explanation(address, text, remarks=remarks)
         link, where = via.link, address
     else:
@@ -193,6 +195,8 @@ def _local(address: IpAddress, look: Look) -> str | None:
     for row in look.desired.rows:
         if isinstance(row, Addr) and row.address.ip == address:
             return f"this agent's own VTEP address, on {row.link}"
+        if isinstance(row, Link) and row.local == address:
+            return "this agent's own address, where VXLAN packets arrive"
     for block in look.desired.blocks:
         if block.version == address.version and address in block:
             return f"in {block}, this agent's own block: behind its bridge"

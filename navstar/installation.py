@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import enum
+from dataclasses import dataclass
 from pathlib import Path
 
 #: Where a package puts the program.
@@ -87,21 +89,47 @@ def files(*, program: str) -> dict[str, str]:
     return {name: text.replace("@PROGRAM@", program) for name, text in FILES.items()}
 
 
-def install(root: Path, *, program: str) -> tuple[Path, ...]:
+class Changed(enum.Enum):
+    """What becomes of a file that is there and says something else."""
+
+    #: Somebody has changed it, or an earlier version has written it.
+    KEEP = "keep"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What `install` did.
+
+    Attributes:
+        written: Files that were not there, or replaced.
+        kept: Files that say something else, and were left as they are.
+    """
+
+    written: tuple[Path, ...]
+    kept: tuple[Path, ...]
+
+
+def install(root: Path, *, program: str, changed: Changed = Changed.KEEP) -> Installed:
     """Write the files; those that are right already are left alone.
 
-    Returns:
-        Those that were written.
+    Args:
+        root: Directory below which they go.
+        program: Absolute path of `navstar`.
+        changed: What becomes of those that say something else.
 
     Raises:
         OSError: One cannot be written.
     """
-    written = []
+    written, kept = [], []
     for name, text in files(program=program).items():
         path = root / name
         if path.is_file() and path.read_text() == text:
             continue
+        if path.exists() and changed is Changed.KEEP:
+            kept.append(path)
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         written.append(path)
-    return tuple(written)
+    return Installed(tuple(written), tuple(kept))

@@ -19,7 +19,7 @@ import trio
 
 from lashup import ConfigError, NodeClosed, RunningNode
 from navstar.agent_address import local_address
-from navstar.allocation import IpAddress
+from navstar.allocation import IpAddress, Network
 from navstar.config import Config
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Mooring:
     Args:
         node: Of lashup.
         config: The configuration as of now.
+        overlaid: The networks that stand on the underlay, as of now.
         on_settled: Called when who asked whether we are adrift can go on.
         log: Told of each move, and of what prevents one.
     """
@@ -52,11 +53,13 @@ class Mooring:
         node: RunningNode,
         config: Callable[[], Config],
         *,
+        overlaid: Callable[[], frozenset[Network]],
         on_settled: Callable[[], None],
         log: FilteringBoundLogger,
     ) -> None:
         self._node = node
         self._config = config
+        self._overlaid = overlaid
         self._on_settled = on_settled
         self._is_waited_for = False
         self._log = log
@@ -137,7 +140,7 @@ class Mooring:
         for other in self._others():
             if other.version != wanted.version or other.is_loopback:
                 continue
-            found = local_address(other)
+            found = local_address(other, self._overlaid())
             if found is not None and not found.is_loopback and is_here(found):
                 return (str(found), port)
         return address

@@ -53,11 +53,21 @@ class Mode(enum.Enum):
 
 @dataclass(slots=True)
 class Counters:
-    """Since the start."""
+    """Since the start.
+
+    Attributes:
+        writes: Messages that changed the kernel.
+        passes: Looks, with what followed.
+        faults: Passes that failed, or of which something was refused.
+        refusals: Operations that the kernel turned down.
+        seconds: What all passes took.
+    """
 
     writes: int = 0
     passes: int = 0
     faults: int = 0
+    refusals: int = 0
+    seconds: float = 0.0
 
 
 class Reconciler:
@@ -246,6 +256,8 @@ class Reconciler:
         self.last = report
         self.counters.passes += 1
         self.counters.writes += report.applied.writes
+        self.counters.refusals += len(report.refused)
+        self.counters.seconds += report.took
         again_at = report.look_again_at
         if report.fault or report.refused:
             self.counters.faults += 1

@@ -42,10 +42,17 @@ def show_status(status: Json) -> None:
         page.add_row(name, value)
     console.print(page)
     for title, items in _complaints(status):
-        if items:
-            console.print(Text(f"\n{title} ({len(items)})", style="bold yellow"))
-            for item in items:
-                console.print(Text(f"  {item}"))
+        complain(title, items)
+
+
+def complain(title: str, items: Iterable[str]) -> None:
+    """One line per thing that is wrong, below its title; nothing if nothing is."""
+    lines = [line for item in items for line in item.splitlines()]
+    if lines:
+        console = _console()
+        console.print(Text(f"\n{title} ({len(lines)})", style="bold yellow"))
+        for line in lines:
+            console.print(Text(f"  {line}"))
 
 
 def show_members(answer: Json) -> None:
@@ -125,7 +132,7 @@ def show_explanation(answer: Json) -> None:
     rows = [
         (
             Text(one["step"]),
-            _state("missing" if one["problem"] else "right"),
+            _state(_state_of_step(one)),
             Text(one["kernel"] or one["desired"]),
             *_published(one),
         )
@@ -144,6 +151,12 @@ def show_explanation(answer: Json) -> None:
         console.print(Text(remark, style="yellow"))
 
 
+def _state_of_step(step: Json) -> str:
+    if not step["problem"]:
+        return "right"
+    return "missing" if step["kernel"] is None else "different"
+
+
 def show_examination(answer: Json) -> None:
     """What the doctor found, the worst first."""
     console = _console()
@@ -154,7 +167,17 @@ def show_examination(answer: Json) -> None:
         console.print(Text(f"    mend:  {one['remedy']}"))
     if not answer["findings"]:
         console.print("Nothing is wrong with this host.")
+    if not answer["daemon"]:
+        console.print(Text(_basis(answer), style="yellow"))
     console.print(Text(f"Looked at: {', '.join(answer['checked'])}", style="dim"))
+
+
+def _basis(answer: Json) -> str:
+    """What the doctor went by without a daemon, and what it could not look at."""
+    text = f"No navstar answers: went by {answer['configuration'] or 'the defaults'}"
+    if not answer["vteps"]:
+        text += ", by which no VTEP is known; what one needs was not looked at"
+    return f"{text}."
 
 
 def _published(one: Json) -> tuple[Text, Text]:
@@ -193,7 +216,9 @@ def _facts(status: Json) -> Iterable[tuple[str, Text]]:
     yield "source", Text(source["origin"])
     for overlay in status["overlays"]:
         blocks = ", ".join(filter(None, (overlay["block"], overlay["block6"])))
-        yield "overlay", Text(f"{overlay['name']}: {blocks} by {overlay['vtep']}")
+        behind = ", ".join(overlay["bridges"])
+        by = f"{overlay['vtep']}, bridges {behind}" if behind else overlay["vtep"]
+        yield "overlay", Text(f"{overlay['name']}: {blocks} by {by}")
     yield "rows", Text(_rows(rows))
     counters = f"{kernel['writes']} writes in {kernel['passes']} passes"
     last = kernel["last_pass"]

@@ -62,6 +62,9 @@ def _state_of(agent: Agent) -> Json:
             "origin": agent.source.origin,
             "fault": agent.source_fault or None,
             "overlays": len(allocation.overlays) if allocation is not None else None,
+            "reads": agent.source.tally.reads,
+            "failed_reads": agent.source.tally.failed,
+            "seconds": round(agent.source.tally.seconds, 6),
         },
         "overlays": [_overlay(one) for one in allocation.overlays]
         if allocation
@@ -77,6 +80,8 @@ def _state_of(agent: Agent) -> Json:
             "writes": agent.reconciler.counters.writes,
             "passes": agent.reconciler.counters.passes,
             "failed_passes": agent.reconciler.counters.faults,
+            "refusals": agent.reconciler.counters.refusals,
+            "seconds": round(agent.reconciler.counters.seconds, 6),
             "last_pass": _pass(last, now) if last is not None else None,
         },
         "held": {
@@ -210,6 +215,7 @@ def _overlay(overlay: Overlay) -> Json:
         "mtu": vtep.mtu,
         "address": _text(vtep.address),
         "address6": _text(vtep.address6),
+        "bridges": list(overlay.bridges),
     }
 
 

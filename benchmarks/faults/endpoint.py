@@ -10,10 +10,18 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 
-from benchmarks.faults.fault import Fault, is_right, status_of, until, victim_of
+from benchmarks.faults.fault import (
+    Fault,
+    is_right,
+    peer_of,
+    run,
+    status_of,
+    until,
+    victim_of,
+)
 from navstar.lab import agents, namespaces
 from navstar.lab.laboratory import Lab, open_lab
-from navstar.lab.topology import Agent, Topology
+from navstar.lab.topology import OVERLAY_SUBNET6, Agent, Topology
 
 #: Seconds between polls of the struck agent.
 _POLL_PERIOD = 0.2
@@ -175,6 +183,30 @@ def _not_ok(handler: BaseHTTPRequestHandler) -> None:
     say(handler, 200, json.dumps(document).encode())
 
 
+def _disable_ipv6_overlay(lab: Lab) -> float:
+    """The operator of the cluster turns one overlay off; the other one goes on."""
+    document = json.loads(json.dumps(_endpoint.good))
+    document["overlays"][1]["info"]["enabled"] = False
+    began = time.monotonic()
+    _endpoint.respond = _says(200, json.dumps(document).encode())
+    return began
+
+
+def _is_gone_everywhere(lab: Lab) -> bool:
+    victim, peer = victim_of(lab), peer_of(lab)
+    return (
+        str(OVERLAY_SUBNET6) not in run(victim, "ip -6 rule")
+        and str(victim.overlay.block6) not in run(peer, "ip -6 route")
+        and is_right(lab, victim)
+        and is_right(lab, peer)
+    )
+
+
+def _enable_again(lab: Lab) -> None:
+    _endpoint.respond = _endpoint.well
+    until(lambda: _is_well(lab))
+
+
 def _fault(name: str, respond: _Respond) -> Fault:
     return Fault(
         f"agent endpoint: {name}",
@@ -194,4 +226,7 @@ ENDPOINT = (
     _fault("status 503", _says(503, b"")),
     _fault("401, the token is not taken", _says(401, b"")),
     _fault("overlays disabled (STATUS_FAILED)", _not_ok),
-)
+    Fault("agent endpoint: an overlay is disabled for good (enabled = false)",
+          _disable_ipv6_overlay, _is_gone_everywhere, can_lose=False,
+          until="it is gone everywhere", mend=_enable_again, families=(4,)),
+)  # fmt: skip

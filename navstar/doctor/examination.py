@@ -58,15 +58,17 @@ def examine_host(socket: Path | None, config: Path | None) -> dict[str, Any]:
         Unusable: The configuration that was named cannot be read.
     """
     status = _status(socket, config)
-    settings = None
-    if config is not None or config_path(None).exists():
-        settings = load_config(config_path(config))
+    settings, path = None, config_path(config)
+    if config is not None or path.exists():
+        settings = load_config(path)
     needs = needs_of(status, settings)
     found = examine(Host(), needs)
     return {
         "findings": [asdict(one) | {"level": one.level.value} for one in found],
         "checked": list(CHECKS),
         "daemon": status is not None,
+        "configuration": str(path) if settings is not None else None,
+        "vteps": [vtep.name for vtep in needs.vteps],
         "ok": all(one.level is Level.REMARK for one in found),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +88,11 @@ class Host:
             return self.path(name).read_text(errors="replace")
         except OSError:
             return None
+
+    def kernel_version(self) -> tuple[int, int] | None:
+        """Of the kernel, as (6, 18); None if its name does not tell."""
+        found = re.match(r"(\d+)\.(\d+)", self.setting("kernel/osrelease") or "")
+        return (int(found[1]), int(found[2])) if found else None
 
     def setting(self, name: str) -> str | None:
         """A sysctl, named as in `net/ipv4/ip_forward`."""

@@ -34,11 +34,9 @@ _BETTER = (
 
 def check_version(host: Host, needs: Needs) -> Iterator[Finding]:
     """The kernel is new enough."""
-    release = (host.text("/proc/sys/kernel/osrelease") or "").strip()
-    found = re.match(r"(\d+)\.(\d+)", release)
-    if found is None:
+    release, version = host.setting("kernel/osrelease"), host.kernel_version()
+    if version is None:
         return
-    version = int(found[1]), int(found[2])
     if version < OLDEST:
         yield Finding(
             "kernel",

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 
 from navstar.doctor.finding import Finding, Level
 from navstar.doctor.host import Host, Needs
+from navstar.doctor.kernel import OLDEST
 from navstar.overlay_backend import Kernel, UnderlayDevice
 from navstar.own_ground import ENCAPSULATION
 
 #: Outside of our VTEPs: bridges of containers, other links.
 _SPARE_NEIGHBOURS = 512
+
+#: net/core/neighbour.c, exempt_from_gc: permanent rows are not counted from here on.
+_PERMANENT_IS_FREE = (5, 0)
 
 _FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 _STRICT = 1
@@ -52,8 +56,10 @@ def check_rp_filter(host: Host, needs: Needs) -> Iterator[Finding]:
 
 
 def check_neighbour_limits(host: Host, needs: Needs) -> Iterator[Finding]:
-    """There is room for a neighbour row per agent."""
-    wanted = needs.agents + _SPARE_NEIGHBOURS
+    """There is room for all neighbours that the kernel counts."""
+    wanted = _SPARE_NEIGHBOURS
+    if (host.kernel_version() or OLDEST) < _PERMANENT_IS_FREE:
+        wanted += needs.agents
     for family in sorted(needs.families):
         name = f"net/ipv{family}/neigh/default/gc_thresh3"
         limit = host.number(name)
@@ -61,8 +67,8 @@ def check_neighbour_limits(host: Host, needs: Needs) -> Iterator[Finding]:
             yield Finding(
                 "neighbours",
                 Level.WARNING,
-                f"gc_thresh3 of IPv{family} is {limit}, and {needs.agents} agents "
-                f"need {wanted}",
+                f"gc_thresh3 of IPv{family} is {limit}, and with {needs.agents} agents "
+                f"{wanted} are needed",
                 "the kernel refuses neighbour rows (table overflow), and containers "
                 "lose their own neighbours as well",
                 f"sysctl -w {name.replace('/', '.')}={2 * wanted} "

@@ -30,11 +30,33 @@ class Fault:
 Reading: TypeAlias = Allocation | Fault
 
 
+@dataclass(slots=True)
+class Tally:
+    """What reading a source came to since the start, for whoever watches it.
+
+    Attributes:
+        reads: How often it was read.
+        failed: How many of them gave a fault.
+        seconds: What all took together.
+    """
+
+    reads: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+    def note(self, seconds: float) -> None:
+        """It was read once more."""
+        self.reads += 1
+        self.seconds += seconds
+
+
 class Source(Protocol):
     """What the daemon needs of a source."""
 
     #: For the operator, e.g. the path of the file.
     origin: str
+    #: Kept by the source alone.
+    tally: Tally
 
     async def run(self, readings: trio.MemorySendChannel[Reading]) -> None:
         """Send readings, each different from the one before, until cancelled."""

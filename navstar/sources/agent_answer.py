@@ -21,7 +21,7 @@ from navstar.allocation import (
     Skipped,
     Vtep,
 )
-from navstar.checks import check_allocation
+from navstar.checks import check_allocation, is_device_name
 from navstar.errors import STAYS
 from navstar.fields import (
     Interface4,
@@ -183,7 +183,7 @@ def _usable(item: object) -> tuple[Overlay | None, str | None]:
     """The overlay as listed, or why there is none."""
     match item:
         case {"backend": {"vxlan": dict()}, "state": {"status": "STATUS_OK"}}:
-            return _overlay(item)
+            return _overlay(item, _bridges(item))
         case {"backend": {"vxlan": dict()}, "state": {"status": str(status), **state}}:
             return None, f"its status is {status[:64]}{_error(state)}"
         case {"backend": {"vxlan": dict()}}:
@@ -194,7 +194,17 @@ def _usable(item: object) -> tuple[Overlay | None, str | None]:
             return None, f"it should be an object, not {_kind(item)}"
 
 
-def _overlay(item: object) -> tuple[Overlay | None, str | None]:
+def _bridges(item: object) -> tuple[str, ...]:
+    """Names of the bridges that the module has made, as far as it says so."""
+    listed = item if isinstance(item, dict) else {}
+    parts = [listed.get("mesos_bridge"), listed.get("docker_bridge")]
+    names = (part.get("name") for part in parts if isinstance(part, dict))
+    return tuple(n for n in names if isinstance(n, str) and is_device_name(n))
+
+
+def _overlay(
+    item: object, bridges: tuple[str, ...]
+) -> tuple[Overlay | None, str | None]:
     """The overlay, or why there is none."""
     try:
         parsed = _Overlay.model_validate(item)
@@ -219,6 +229,7 @@ def _overlay(item: object) -> tuple[Overlay | None, str | None]:
         block=parsed.subnet if vtep.address else None,
         subnet6=parsed.info.subnet6,
         block6=parsed.subnet6 if vtep.address6 else None,
+        bridges=bridges,
     ), None
 
 

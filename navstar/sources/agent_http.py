@@ -23,7 +23,7 @@ import trio
 
 from navstar.config import AgentHttpSource as AgentHttpSection
 from navstar.errors import Problem, Unusable
-from navstar.sources import Fault, Reading
+from navstar.sources import Fault, Reading, Tally
 from navstar.sources.agent_answer import Answer, read_answer, read_kept
 from navstar.sources.http_get import HttpFault, Limits, http_get
 from navstar.sources.kept_overlays import load_items, save_items
@@ -59,6 +59,7 @@ class AgentHttpSource:
             Unusable: A file for the token or TLS cannot be used.
         """
         self.origin = url_of(section)
+        self.tally = Tally()
         self._headers = _headers(section, user_agent)
         self._tls = _tls_context(section) if self.origin.startswith("https") else None
         self._limits = Limits(connect=section.connect_timeout, total=section.timeout)
@@ -85,6 +86,7 @@ class AgentHttpSource:
                 news = [answer.allocation, *await self._keep(answer)]
                 delay, retry = self._poll_period, FIRST_RETRY
             except (HttpFault, ValueError, RecursionError) as error:
+                self.tally.failed += 1
                 news = [Fault(f"{self.origin}: {error}")]
                 delay = min(retry, self._poll_period)
                 retry *= 2
@@ -108,9 +110,13 @@ class AgentHttpSource:
         return []
 
     async def _poll(self) -> object:
-        body = await http_get(
-            self.origin, self._headers, limits=self._limits, tls=self._tls
-        )
+        began = trio.current_time()
+        try:
+            body = await http_get(
+                self.origin, self._headers, limits=self._limits, tls=self._tls
+            )
+        finally:
+            self.tally.note(trio.current_time() - began)
         return json.loads(body)
 
 

@@ -57,6 +57,7 @@ class OverlayTable(Section):
     block: Network4 | None = None
     subnet6: Network6 | None = None
     block6: Network6 | None = None
+    bridges: list[str] = Field(default_factory=list)
 
 
 class AllocationDocument(Section):
@@ -113,4 +114,5 @@ def _overlay(table: OverlayTable) -> Overlay:
         block=table.block,
         subnet6=table.subnet6,
         block6=table.block6,
+        bridges=tuple(table.bridges),
     )

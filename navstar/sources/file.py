@@ -22,7 +22,7 @@ import trio
 from navstar.allocation import Allocation
 from navstar.beat import next_beat
 from navstar.errors import Problem, Unusable
-from navstar.sources import Fault, Reading
+from navstar.sources import Fault, Reading, Tally
 from navstar.sources.document import read_allocation
 
 #: Seconds from the look that saw a change to the next.
@@ -39,6 +39,7 @@ class FileSource:
 
     def __init__(self, path: Path, *, poll_period: float) -> None:
         self.origin = str(path)
+        self.tally = Tally()
         self._path = path
         self._poll_period = poll_period
 
@@ -73,10 +74,14 @@ class FileSource:
         return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
 
     def _read(self) -> Reading:
+        began = trio.current_time()
         try:
             return read_file(self._path)
         except Unusable as error:
+            self.tally.failed += 1
             return Fault(str(error))
+        finally:
+            self.tally.note(trio.current_time() - began)
 
 
 def read_file(path: Path) -> Allocation:

@@ -48,3 +48,11 @@ def test_every_feature_of_the_originals_has_its_line():
 
     assert of_table == [f"k{number:02}" for number in range(1, 25)]
     assert of_overlay == [f"n{number:02}" for number in range(1, 29)]
+
+
+def test_every_hole_of_the_original_has_its_line():
+    holes = re.findall(r"^\| (\d+) \|", OVERLAY, re.MULTILINE)
+    mended = re.findall(r"^\| `([0-9a-f]{7})` \|", OVERLAY, re.MULTILINE)
+
+    assert holes == [str(number) for number in range(1, 13)]
+    assert len(mended) == 6

@@ -4,10 +4,12 @@ from ipaddress import ip_address
 
 import pytest
 
-from navstar.agent_address import agent_address
+from navstar.agent_address import agent_address, overlaid
 from navstar.allocation import Allocation
 from navstar.config import Config
 from tests.kernel_namespace import in_namespace, ip
+from tests.navstar.allocations import ALLOCATION
+from tests.navstar.overlay_lines import line4
 
 pytestmark = pytest.mark.kernel
 
@@ -65,3 +67,25 @@ def test_the_operators_word_counts_whatever_was_before(tmp_path):
     told = config(tmp_path, agent_ip=str(V6))
 
     assert found(told, before=V4) == V6
+
+
+def test_an_address_of_the_overlay_is_none_of_the_underlay(tmp_path):
+    def look():
+        ip("link add under type veth peer name other")
+        ip("link set under up")
+        ip("link set other up")
+        ip("addr add fd01:b:0:0:1::1/80 dev under nodad")
+        # The kernel tries a second time with an address of its choice; of the overlay
+        # is one by which the rule leads to table 42, and there to every agent.
+        ip("-6 rule add from fd01:b::/64 lookup 42 priority 32000")
+        ip("-6 route add fd78::2 dev under table 42")
+        return agent_address(config(tmp_path), ALLOCATION, own=(), before=V6)
+
+    assert in_namespace(look) == V6
+
+
+def test_what_stands_on_the_underlay_is_known_from_what_was_said_before_too():
+    networks = overlaid(None, [line4(1)])
+
+    assert networks == overlaid(ALLOCATION, ()) & networks
+    assert len(networks) == 2

@@ -110,6 +110,15 @@ def test_without_a_daemon_the_commands_say_what_to_do(config: Path, command) -> 
     assert asked.stdout == ""
 
 
+def test_without_a_daemon_the_doctor_goes_by_the_configuration(config: Path) -> None:
+    asked = navstar("doctor", "--config", config, "--json")
+
+    answer = json.loads(asked.stdout)
+    assert not answer["daemon"]
+    assert answer["configuration"] == str(config)
+    assert answer["vteps"] == ["vtep1024"]
+
+
 def test_leaving_needs_the_daemon(config: Path) -> None:
     assert navstar("down", "--leave", "--config", config).returncode == 1
 

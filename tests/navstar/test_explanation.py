@@ -40,6 +40,7 @@ WAY = ["rule", "link", "address", "route", "neighbour", "fdb"]
         ("10.0.0.4", "an address of a4 itself, asked for by containers", WAY),
         ("44.128.0.4", "the VTEP of a4", [step for step in WAY if step != "route"]),
         ("44.128.0.1", "this agent's own VTEP address, on vtep1024", []),
+        ("10.0.0.1", "this agent's own address, where VXLAN packets arrive", []),
         ("9.0.1.7", "in 9.0.1.0/24, this agent's own block: behind its bridge", []),
         ("9.0.9.7", "not in the table: no line of any agent leads there", []),
     ],
@@ -81,6 +82,16 @@ def test_who_lost_the_address_is_told_why() -> None:
     explained = explain(ip_address("9.0.3.12"), found, (*LINES, rival))
 
     assert explained.meaning.endswith("the block of a3")
+    assert "also claimed by a5" in explained.remarks[0]
+
+
+def test_an_address_whose_only_claim_was_refused_is_not_called_unknown() -> None:
+    rival = line4(5, mac=mac(3), claimed_at=99)
+    found = Look(desired=desire(*LINES, rival), actual=DESIRED.rows)
+
+    explained = explain(ip_address("9.0.5.12"), found, (*LINES, rival))
+
+    assert explained.meaning == "claimed in the table, but no row is to lead there"
     assert "also claimed by a5" in explained.remarks[0]
 
 

@@ -1,5 +1,6 @@
 """Where lashup is moved to, and what is held back meanwhile: on a real kernel."""
 
+from ipaddress import ip_network
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,8 @@ from navstar.mooring import SETTLE, Mooring
 from tests.kernel_namespace import in_namespace, ip
 
 pytestmark = pytest.mark.kernel
+
+OVERLAID = frozenset({ip_network("fd01:b::/64"), ip_network("10.99.0.0/16")})
 
 
 class Node:
@@ -65,6 +68,7 @@ def played(story, **lashup):
             mooring = Mooring(
                 node,  # type: ignore[arg-type]
                 lambda: written,
+                overlaid=lambda: OVERLAID,
                 on_settled=lambda: settled.append(True),
                 log=structlog.get_logger(),
             )
@@ -151,6 +155,22 @@ def test_with_no_other_address_it_stays():
         await settle()
 
     assert played(story).node.moves == []
+
+
+def test_it_does_not_go_to_an_address_of_the_overlay():
+    async def story(mooring, node, settle):
+        ip("addr add fd78::1/64 dev under nodad")
+        ip("addr add fd01:b:0:0:1::1/80 dev under nodad")
+        ip("-6 rule add from fd01:b::/64 lookup 42 priority 32000")
+        ip("-6 route add fd78::2 dev under table 42")
+        await settle()
+        ip("-6 addr del fd78::1/64 dev under")
+        assert not mooring.is_adrift()
+        await settle()
+
+    seen = played(story, bind=["[fd78::1]:7947"], seeds=["[fd78::2]:7947"])
+
+    assert seen.node.moves == []
 
 
 def test_an_address_that_is_told_and_was_this_hosts_own_is_followed():

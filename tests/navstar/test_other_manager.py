@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.faults.undoing import undoing
-from navstar.socket_owner import ENDED, UNNAMED, port_owner
+from navstar.socket_owner import ENDED, HIDDEN, UNNAMED, port_owner
 from tests.navstar.daemons import Daemon, start, two_agents, until
 
 pytestmark = pytest.mark.kernel
@@ -61,3 +61,28 @@ def test_a_netlink_port_is_led_back_to_its_process() -> None:
 
     assert port_owner(port) == ENDED
     assert port_owner(0) == UNNAMED
+
+
+@pytest.mark.parametrize(
+    ("port", "named"),
+    [
+        (812, "NetworkManager (pid 812, by the number of its port)"),
+        # libnl and pyroute2 put the number of the socket into the upper ten bits.
+        (3 << 22 | 812, "NetworkManager (pid 812, by the number of its port)"),
+        (4_294_963_199, HIDDEN),
+        (813, ENDED),
+    ],
+)
+def test_a_process_that_may_not_be_looked_into_is_told_by_its_port(
+    tmp_path: Path, port: int, named: str
+) -> None:
+    process, net = tmp_path / "812", tmp_path / "thread-self/net"
+    (process / "fd").mkdir(parents=True)
+    (process / "comm").write_text("NetworkManager\n")
+    # No link that can be read: so it is without CAP_SYS_PTRACE, as in our unit.
+    (process / "fd/7").touch()
+    net.mkdir(parents=True)
+    rows = [f"0 0 {it} 0 0 0 0 2 0 99" for it in (812, 3 << 22 | 812, 4_294_963_199)]
+    (net / "netlink").write_text("\n".join(["sk Eth Pid Groups", *rows]))
+
+    assert port_owner(port, tmp_path) == named

@@ -60,6 +60,17 @@ def test_the_older_claim_wins_and_the_other_is_reported(what, changes):
     assert conflict.value in str(conflict)
 
 
+def test_blocks_that_only_overlap_are_both_named():
+    held, claimed = line4(3), line4(4, subnet=IPv4Network("9.0.2.0/23"))
+
+    (conflict,) = desire(held, claimed).conflicts
+
+    assert str(conflict) == (
+        f"block 9.0.2.0/23 in 9.0.0.0/8: claimed by a4 ({number(4)}), "
+        f"overlaps 9.0.3.0/24, held by a3 ({number(3)})"
+    )
+
+
 @pytest.mark.parametrize(("what", "changes"), CLASHES)
 def test_of_claims_of_one_age_the_lower_node_id_wins(what, changes):
     held, claimed = line4(3, claimed_at=7), line4(4, claimed_at=7, **changes)

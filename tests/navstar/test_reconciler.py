@@ -117,6 +117,21 @@ async def test_as_long_as_nothing_is_known_nothing_is_done(clock) -> None:
             await world.reconciler.plan()
 
 
+async def test_what_others_said_of_an_overlay_counts_once_this_agent_is_in_it(
+    clock,
+) -> None:
+    early = World()
+    early.go_by(allocation=Allocation())
+    async with running(early) as world:
+        await world.until(lambda: bool(world.reports))
+        assert not world.host.dump()
+
+        world.go_by(allocation=ALLOCATION)
+        world.reconciler.trigger(Cause.ALLOCATION)
+
+        assert await world.until(lambda: world.has_agents(3)) < 0.5
+
+
 async def test_a_burst_of_changes_is_one_pass(world: World, clock) -> None:
     passes = len(world.reports)
 
@@ -230,6 +245,7 @@ async def test_a_refused_row_stops_no_other_and_is_tried_again(
 
     assert world.agents() == 4
     assert "9.0.2.0/24" in str(world.reports[-1].refused[0])
+    assert world.reconciler.counters.refusals == 1
     world.host.foreign_routes.clear()
     assert await world.until(lambda: route in world.host.dump()) < 2
     assert world.reports[-1].cause is Cause.RETRY

@@ -48,6 +48,7 @@ A_FEW = {
     "started with an empty table, peers come late",
     "agent endpoint: slow",
     "agent endpoint: overlays disabled (STATUS_FAILED)",
+    "agent endpoint: an overlay is disabled for good (enabled = false)",
     "address not pinned: underlay address removed and back",
     "underlay address changed for good",
     "IPv6 only: VTEP deleted",

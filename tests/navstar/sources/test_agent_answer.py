@@ -87,6 +87,22 @@ def test_the_originals_answer_is_understood() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changed", "bridges"),
+    [
+        ({}, ("m-dcos", "d-dcos")),
+        ({"docker_bridge": None}, ("m-dcos",)),
+        # They are for the operator's eye: what is no name costs no overlay.
+        ({"mesos_bridge": {"name": "a/b"}, "docker_bridge": 7}, ()),
+    ],
+)
+def test_the_bridges_that_the_module_made_are_known(changed, bridges) -> None:
+    dcos, dcos6 = read_answer(answer(**changed), before=Answer()).allocation.overlays
+
+    assert dcos.bridges == bridges
+    assert dcos6.bridges == ()
+
+
+@pytest.mark.parametrize(
     ("changed", "reason"),
     [
         ({"state": {"status": "STATUS_CONFIGURING"}}, "STATUS_CONFIGURING"),
@@ -197,7 +213,9 @@ def test_what_is_kept_of_an_answer_makes_the_same_overlays_again() -> None:
 def test_of_an_overlay_that_stays_the_same_the_same_is_kept() -> None:
     before = read_answer(ANSWER, before=Answer())
 
-    after = read_answer(answer(mesos_bridge={"name": "other"}), before=before)
+    after = read_answer(
+        answer(mesos_bridge={"name": "m-dcos", "ip": "9.0.2.0/26"}), before=before
+    )
 
     assert after.kept == before.kept
 

@@ -156,6 +156,23 @@ async def test_only_what_changed_is_said(endpoint) -> None:
     assert (len(first.overlays), len(second.overlays)) == (2, 1)
 
 
+async def test_every_poll_is_counted_and_those_that_failed(endpoint) -> None:
+    answers = [(200, ANSWER), (500, {}), (200, {"overlays": 7})]
+    endpoint.respond = lambda handler: reply(handler, *answers.pop(0))
+    asked = source(endpoint)
+    send, receive = trio.open_memory_channel[Reading](0)
+
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(asked.run, send)
+            said = [await receive.receive() for _ in range(3)]
+            nursery.cancel_scope.cancel()
+
+    assert [isinstance(one, Fault) for one in said] == [False, True, True]
+    assert (asked.tally.reads, asked.tally.failed) == (3, 2)
+    assert asked.tally.seconds > 0
+
+
 @pytest.mark.parametrize(
     ("status", "says"), [(401, "401"), (500, "500"), (404, "404"), (204, "204")]
 )

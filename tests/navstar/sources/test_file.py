@@ -47,6 +47,20 @@ OVERLAY = {
 Next = Callable[[], Awaitable[Reading]]
 
 
+async def test_every_reading_is_counted_and_those_that_failed(
+    path: Path, nursery, autojump_clock
+) -> None:
+    source = FileSource(path, poll_period=0.2)
+    send, receive = trio.open_memory_channel[Reading](0)
+    nursery.start_soon(source.run, send)
+
+    await receive.receive()
+    write(path, TEXT)
+    await receive.receive()
+
+    assert (source.tally.reads, source.tally.failed) == (2, 1)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "allocation.toml"
@@ -73,6 +87,22 @@ def problems(path: Path) -> list[str]:
     with pytest.raises(Unusable) as caught:
         read_file(path)
     return [str(problem) for problem in caught.value.problems]
+
+
+def test_bridges_may_be_named(path: Path) -> None:
+    path.write_text(TEXT.replace("[overlay.vtep]", 'bridges = ["br0"]\n[overlay.vtep]'))
+
+    assert [one.bridges for one in read_file(path).overlays] == [("br0",)]
+
+
+def test_a_bridge_must_be_a_device_and_not_the_vtep(path: Path) -> None:
+    named = 'bridges = ["a/b", "vtep1024"]\n[overlay.vtep]'
+    path.write_text(TEXT.replace("[overlay.vtep]", named))
+
+    assert problems(path) == [
+        "overlay[0].bridges: 'a/b' cannot be the name of a device",
+        "overlay[0].bridges: 'vtep1024' is the VTEP",
+    ]
 
 
 def test_toml_and_json_say_the_same(path: Path) -> None:
