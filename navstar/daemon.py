@@ -17,11 +17,11 @@ import trio
 
 from lashup import NodeConfig, open_node
 from navstar.agent import Agent
-from navstar.allocator import give_back, share_one_heap
 from navstar.commands import Commands
 from navstar.config import Config, load_keys
 from navstar.control_server import refuse_if_served, serve_control
 from navstar.errors import Unusable
+from navstar.heap import give_back, share_one_heap
 from navstar.preflight import host_problems, host_warnings
 from navstar.reload import caution, compare, merged, timing
 from navstar.schedule import Cause

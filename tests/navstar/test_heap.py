@@ -5,7 +5,7 @@ import sys
 
 _SCRIPT = """
 import trio, trio.testing
-from navstar.allocator import FIRST_TRIM, give_back, share_one_heap
+from navstar.heap import FIRST_TRIM, give_back, share_one_heap
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
