@@ -15,7 +15,12 @@ from lashup.kv.limits import Limits
 from lashup.kv.retirement import DEFAULT_AFTER
 from lashup.machine import Address
 from lashup.membership.config import LAN, MembershipConfig
-from lashup.membership.record import ADDRESSES_LIMIT, NAME_LIMIT, NodeRecord
+from lashup.membership.record import (
+    ADDRESSES_LIMIT,
+    NAME_LIMIT,
+    NodeRecord,
+    check_tags,
+)
 from lashup.multicast import MulticastConfig
 from lashup.paths import Paths
 
@@ -77,9 +82,7 @@ class NodeConfig:
     def __post_init__(self) -> None:
         _check_text("name", self.name, longest=NAME_LIMIT)
         _check_text("cluster", self.cluster, longest=_LONGEST_CLUSTER)
-        for tag, text in self.tags.items():
-            if not isinstance(tag, str) or not isinstance(text, str):
-                raise ConfigError("tags", f"{tag!r}: {text!r} must both be strings")
+        check_tags(self.tags)
         if self.data_dir is not None:
             object.__setattr__(self, "data_dir", Path(self.data_dir))
         if isinstance(self.bind, str):

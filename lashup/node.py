@@ -197,6 +197,7 @@ class Node:
         """Change what every member sees of this node.
 
         Raises:
+            ConfigError: Other than strings by strings. Nothing has changed.
             LimitExceeded: More than 512 bytes packed. Nothing has changed.
         """
         return self._let(lambda: self.membership.set_tags(tags, now=now), now=now)

@@ -31,7 +31,13 @@ def test_an_address_that_others_would_not_take_is_not_advertised(host: str) -> N
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("name", 5), ("tags", {"a": 1}), ("bind", "127.0.0.1:0"), ("cluster", "")],
+    [
+        ("name", 5),
+        ("tags", {"a": 1}),
+        ("tags", None),
+        ("bind", "127.0.0.1:0"),
+        ("cluster", ""),
+    ],
 )
 def test_a_value_of_a_wrong_type_is_named(field: str, value: Any) -> None:
     with pytest.raises(lashup.ConfigError) as caught:

@@ -188,6 +188,7 @@ class RunningNode:
         """Change what every member sees of this node.
 
         Raises:
+            ConfigError: Other than strings by strings. Nothing has changed.
             LimitExceeded: More than 512 bytes packed. Nothing has changed.
         """
         self._require_open()
