@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW
-from lashup.errors import ConfigError
+from lashup.errors import ConfigError, MalformedDatagram
 from lashup.identity import Identity
 from lashup.kv.limits import Limits
 from lashup.kv.retirement import DEFAULT_AFTER
@@ -23,6 +23,7 @@ from lashup.membership.record import (
 )
 from lashup.multicast import MulticastConfig
 from lashup.paths import Paths
+from lashup.wire.readers import address_untrusted
 
 #: Bytes of a datagram that every usual path carries: 1,500 less a tunnel or two.
 DEFAULT_MAX_DATAGRAM = 1_400
@@ -100,8 +101,18 @@ class NodeConfig:
                 "retire_after",
                 f"{self.retire_after!r} is neither 0, for never, nor 7 to 3,650 days",
             )
+        if not self.bind_addresses:
+            raise ConfigError("bind", "there is no address to listen at")
+        families: set[int] = set()
         for index, address in enumerate(self.bind_addresses):
             host = _check_address(f"bind[{index}]", address, least_port=0)
+            if host.version in families:
+                raise ConfigError(
+                    f"bind[{index}]",
+                    f"{address[0]} is a second address of the same family; one each "
+                    "can be bound",
+                )
+            families.add(host.version)
             if not self.keys and not host.is_loopback:
                 raise ConfigError(
                     "keys",
@@ -169,8 +180,11 @@ def _check_text(name: str, text: object, *, longest: int) -> None:
 
 def _is_one_hosts(text: str) -> bool:
     """Whether every host means the same one by it; peers refuse what is not so."""
-    host = ipaddress.ip_address(text)
-    return not (host.is_unspecified or host.is_multicast or "%" in text)
+    try:
+        address_untrusted([text, 1])  # as they read it
+    except MalformedDatagram:
+        return False
+    return True
 
 
 def check_addresses(name: str, addresses: Sequence[object]) -> None:
@@ -187,7 +201,9 @@ def _check_address(
     name: str, address: object, *, least_port: int
 ) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     match address:
-        case (str() as host, int() as port) if least_port <= port < 65_536:
+        case (str() as host, int() as port) if (
+            type(port) is int and least_port <= port < 65_536
+        ):
             try:
                 return ipaddress.ip_address(host)
             except ValueError:
