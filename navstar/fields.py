@@ -103,12 +103,29 @@ def _reachable(address: tuple[str, int]) -> tuple[str, int]:
     return address
 
 
+def _of_a_host(address: IpAddress) -> IpAddress:
+    unsent = address.is_loopback or address.is_multicast or address.is_unspecified
+    if unsent or "%" in str(address):
+        raise ValueError("should be an address that other hosts can send to")
+    return address
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("should be printable, without control characters")
+    return text
+
+
 #: Something to bind: port 0 lets the kernel choose.
 HostPort = Annotated[tuple[str, int], BeforeValidator(parse_host_port)]
 #: Something to send to.
 PeerPort = Annotated[HostPort, AfterValidator(_reachable)]
 Mac = Annotated[str, BeforeValidator(parse_mac)]
 Ip = Annotated[IpAddress, BeforeValidator(_ip)]
+#: Where packets of other agents go. Peers drop a line with anything else.
+AgentIp = Annotated[Ip, AfterValidator(_of_a_host)]
+#: What is shown on terminals.
+Printable = AfterValidator(_printable)
 Network4 = Annotated[IPv4Network, _parsed(IPv4Network)]
 Network6 = Annotated[IPv6Network, _parsed(IPv6Network)]
 Interface4 = Annotated[IPv4Interface, _parsed(IPv4Interface)]

@@ -103,6 +103,24 @@ def test_a_seed_has_a_port_that_can_be_sent_to(written) -> None:
     assert problem.startswith("lashup.seeds[0]")
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "224.0.0.1"])
+def test_an_agent_address_that_no_packet_goes_to_is_refused(written, address) -> None:
+    text = WHOLE.replace('agent_ip = "10.0.0.1"', f'agent_ip = "{address}"')
+
+    (problem,) = problems(written(text))
+
+    assert problem.startswith("overlay.agent_ip: ")
+    assert "other hosts" in problem
+
+
+def test_a_name_that_a_terminal_would_obey_is_refused(written) -> None:
+    text = WHOLE.replace('name = "a1"', 'name = "a\\u001b[2J"')
+
+    (problem,) = problems(written(text))
+
+    assert problem.startswith("node.name: should be printable")
+
+
 @pytest.mark.parametrize("text", ["[node", "a = ", "\x00", "\ud800"])
 def test_what_is_not_toml_is_said_to_be_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "navstar.toml"
