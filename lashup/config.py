@@ -140,6 +140,8 @@ class NodeConfig:
         for index, key in enumerate(self.keys):
             if not isinstance(key, bytes) or len(key) != 32:
                 raise ConfigError(f"keys[{index}]", "must be 32 bytes")
+            if key in self.keys[:index]:
+                raise ConfigError(f"keys[{index}]", "the same key as an earlier one")
 
     @property
     def bind_addresses(self) -> tuple[Address, ...]:

@@ -268,7 +268,10 @@ def load_keys(config: Config) -> tuple[bytes, ...]:
     for number, path in enumerate(config.lashup.key_files):
         field = f"lashup.key_files[{number}]"
         try:
-            keys.append(parse_key(path.read_bytes()))
+            key = parse_key(path.read_bytes())
+            if key in keys:
+                raise ValueError("holds the same key as an earlier one; drop one")
+            keys.append(key)
         except OSError as error:
             problems.append(Problem(field, f"{path}: {os.strerror(error.errno or 0)}"))
         except ValueError as error:

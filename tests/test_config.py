@@ -67,6 +67,11 @@ def test_a_value_of_a_wrong_type_is_named(field: str, value: Any) -> None:
     assert caught.value.field == field
 
 
+def test_the_same_key_twice_is_refused() -> None:
+    with pytest.raises(lashup.ConfigError, match=r"keys\[1\]"):
+        NodeConfig(name="a", keys=[KEY, KEY])
+
+
 def test_a_data_directory_may_be_given_as_text(tmp_path: Path) -> None:
     given: Any = str(tmp_path)
 

@@ -183,3 +183,13 @@ def test_a_file_that_holds_no_key_is_named_and_not_shown(written, tmp_path) -> N
 def test_a_missing_key_file_is_named(written) -> None:
     with pytest.raises(Unusable, match=r"key_files\[0\].*No such file"):
         load_keys(load_config(written(WHOLE)))
+
+
+def test_the_same_key_in_two_files_is_named(written, tmp_path) -> None:
+    for name in ("key", "key2"):
+        (tmp_path / name).write_bytes(KEY)
+    text = WHOLE.replace('["KEY"]', f'["KEY", "{tmp_path}/key2"]')
+    config = load_config(written(text))
+
+    with pytest.raises(Unusable, match=r"lashup.key_files\[1\].*same key"):
+        load_keys(config)
