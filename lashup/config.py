@@ -11,6 +11,7 @@ from types import MappingProxyType
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW
 from lashup.errors import ConfigError, MalformedDatagram
 from lashup.identity import Identity
+from lashup.kinds import check_integer, check_is, check_list, check_number
 from lashup.kv.limits import Limits
 from lashup.kv.retirement import DEFAULT_AFTER
 from lashup.machine import Address
@@ -85,11 +86,20 @@ class NodeConfig:
         _check_text("cluster", self.cluster, longest=_LONGEST_CLUSTER)
         check_tags(self.tags)
         if self.data_dir is not None:
-            object.__setattr__(self, "data_dir", Path(self.data_dir))
-        if isinstance(self.bind, str):
-            raise ConfigError(
-                "bind", f"{self.bind!r} must be a pair, as in ('127.0.0.1', 7946)"
-            )
+            object.__setattr__(self, "data_dir", _directory(self.data_dir))
+        check_list("bind", self.bind, "('127.0.0.1', 7946)")
+        check_list("seeds", self.seeds, "[('10.0.0.1', 7946)]")
+        check_list("keys", self.keys, "[key], with a key of 32 bytes")
+        if self.advertise is not None:
+            check_list("advertise", self.advertise, "[('10.0.0.1', 7946)]")
+        check_is("membership", self.membership, MembershipConfig)
+        check_is("multicast", self.multicast, MulticastConfig)
+        check_is("limits", self.limits, Limits)
+        check_number("max_clock_skew", self.max_clock_skew)
+        if self.max_clock_skew < 0:
+            raise ConfigError("max_clock_skew", f"{self.max_clock_skew} is below 0")
+        check_integer("max_datagram", self.max_datagram)
+        check_integer("retire_after", self.retire_after)
         if not _LEAST_MAX_DATAGRAM <= self.max_datagram <= _GREATEST_MAX_DATAGRAM:
             raise ConfigError(
                 "max_datagram",
@@ -176,8 +186,23 @@ class NodeConfig:
 
 
 def _check_text(name: str, text: object, *, longest: int) -> None:
-    if not isinstance(text, str) or not 0 < len(text.encode()) <= longest:
+    try:
+        size = len(text.encode()) if isinstance(text, str) else 0
+    except UnicodeEncodeError:  # a lone surrogate: nobody could be told of it
+        size = 0
+    if not 0 < size <= longest:
         raise ConfigError(name, f"must be a string of 1 to {longest} bytes")
+
+
+def _directory(given: object) -> Path:
+    try:
+        path = Path(given)  # type: ignore[arg-type]
+    except TypeError:
+        path = None
+    # Path("") would be the directory that the process happens to be in.
+    if path is None or given == "" or "\0" in str(path):
+        raise ConfigError("data_dir", f"{given!r} must be the path of a directory")
+    return path
 
 
 def _is_one_hosts(text: str) -> bool:

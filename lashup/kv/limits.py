@@ -6,11 +6,12 @@ and one lost fragment costs the fact until it is asked for again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from lashup.crdt.fact import Fact
 from lashup.crdt.facts import Delta
-from lashup.errors import LimitExceeded, Overloaded, UsageError
+from lashup.errors import ConfigError, LimitExceeded, Overloaded, UsageError
+from lashup.kinds import check_kinds
 from lashup.kv.delta_codec import DEEPEST_PATH, LARGEST_FACT
 
 #: Bytes of an update on the wire, less than the longest message that is cut.
@@ -49,6 +50,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Raises UsageError when somebody else would refuse what these permit."""
+        check_kinds(self)
+        for each in fields(self):
+            if getattr(self, each.name) < 1:
+                raise ConfigError(each.name, "must be 1 or more")
         fact = self.key + self.path + self.value
         if fact > LARGEST_FACT:
             raise UsageError(f"limits: facts of {fact} bytes, at most {LARGEST_FACT}")
