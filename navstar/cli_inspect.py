@@ -75,17 +75,23 @@ def install(
     program: Annotated[
         str | None, typer.Option(help="Path of navstar in the unit; default: this one.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also over files that are there and differ.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print or write what systemd, networkd and NetworkManager should know of navstar.
 
-    A unit, and drop-ins that keep other daemons from removing its rows. Nothing is
-    started; 'systemctl daemon-reload' and 'systemctl enable --now navstar' do that.
+    A unit, and drop-ins that keep other daemons from removing its rows. A file that is
+    there and differs is left as it is. Nothing is started; 'systemctl daemon-reload'
+    and 'systemctl enable --now navstar' do that.
     """
     from navstar.installation import files
     from navstar.installation import install as install_files
 
     program = program or _this_program()
+    if not Path(program).is_absolute():
+        raise typer.BadParameter(f"--program: {program!r} is not an absolute path")
     if root is not None and printed:
         raise typer.BadParameter("--print and --root exclude each other")
     if root is None:
@@ -93,9 +99,13 @@ def install(
         text = "\n".join(f"# {name}\n{text}" for name, text in found.items())
         say({"files": found}, text.rstrip(), as_json=as_json)
         return
-    written = [str(path) for path in install_files(root, program=program)]
-    text = "\n".join(f"{path} written" for path in written) or "All is there already."
-    say({"written": written}, text, as_json=as_json)
+    written, kept = install_files(root, program=program, force=force)
+    lines = [f"{path} written" for path in written]
+    lines += [
+        f"{path} differs, and is left as it is; --force writes it anew" for path in kept
+    ]
+    answer = {"written": [*map(str, written)], "kept": [*map(str, kept)]}
+    say(answer, "\n".join(lines) or "All is there already.", as_json=as_json)
 
 
 def _this_program() -> str:

@@ -87,21 +87,32 @@ def files(*, program: str) -> dict[str, str]:
     return {name: text.replace("@PROGRAM@", program) for name, text in FILES.items()}
 
 
-def install(root: Path, *, program: str) -> tuple[Path, ...]:
-    """Write the files; those that are right already are left alone.
+def install(
+    root: Path, *, program: str, force: bool = False
+) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Write the files; those that are there are left alone.
+
+    Args:
+        root: Where they go below.
+        program: As for `files`.
+        force: Write also over those that are there and are not as they would be.
 
     Returns:
-        Those that were written.
+        Those that were written, and those that differ and were kept: the operator has
+        changed them, or they are of another version.
 
     Raises:
         OSError: One cannot be written.
     """
-    written = []
+    written, kept = [], []
     for name, text in files(program=program).items():
         path = root / name
         if path.is_file() and path.read_text() == text:
             continue
+        if path.exists() and not force:
+            kept.append(path)
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         written.append(path)
-    return tuple(written)
+    return tuple(written), tuple(kept)

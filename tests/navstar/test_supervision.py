@@ -190,8 +190,8 @@ def test_packaging_holds_what_install_writes(tmp_path) -> None:
     }
 
     assert found == files(program=USUAL_PROGRAM)
-    written = install(tmp_path, program="/opt/navstar/bin/navstar")
+    written, _ = install(tmp_path, program="/opt/navstar/bin/navstar")
     assert {str(path.relative_to(tmp_path)) for path in written} == set(found)
-    assert install(tmp_path, program="/opt/navstar/bin/navstar") == ()
+    assert install(tmp_path, program="/opt/navstar/bin/navstar") == ((), ())
     unit = (tmp_path / "etc/systemd/system/navstar.service").read_text()
     assert "ExecStart=/opt/navstar/bin/navstar run " in unit
