@@ -94,9 +94,10 @@ class Limits:
             LimitExceeded: It is too large.
         """
         dots = _touched(delta)
-        _check("update", dots, self.facts, "facts made and removed")
+        several = "; make several updates of it"
+        _check("update", dots, self.facts, "facts made and removed", several)
         size = sum(self._check_fact(fact) for fact in delta.facts.values())
-        _check("update", size, self.update, "bytes")
+        _check("update", size, self.update, "bytes", several)
         return dots
 
     def _check_fact(self, fact: Fact) -> int:
@@ -113,6 +114,6 @@ def _touched(delta: Delta) -> int:
     )
 
 
-def _check(what: str, size: int, limit: int, unit: str) -> None:
+def _check(what: str, size: int, limit: int, unit: str, way_out: str = "") -> None:
     if size > limit:
-        raise LimitExceeded(f"{what}: {size} {unit}, the limit is {limit}")
+        raise LimitExceeded(f"{what}: {size} {unit}, the limit is {limit}{way_out}")

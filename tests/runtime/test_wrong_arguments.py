@@ -8,7 +8,18 @@ from typing import Any
 import anyio
 import pytest
 
-from lashup import MapView, NodeConfig, UsageError, map_field, open_node, register
+from lashup import (
+    LimitExceeded,
+    MapView,
+    NodeConfig,
+    UsageError,
+    add_wins_set,
+    map_field,
+    multi_value_register,
+    open_node,
+    register,
+    remove_key,
+)
 from tests.runtime.test_table import WEB, backend, run
 
 __all__ = ("backend",)  # a fixture
@@ -44,6 +55,33 @@ def test_a_wrong_argument_of_an_update_is_named(arguments: Any, named: str) -> N
         async with open_node(NodeConfig(name="a")) as node:
             with pytest.raises(UsageError, match=named):
                 await node.kv.update(WEB, register("x").assign(1), **arguments)
+            assert not node.kv.get(WEB)
+
+    anyio.run(main)
+
+
+@pytest.mark.parametrize("value", [{1, 2}, object(), 2**64, "\ud800", [1j]])
+@pytest.mark.parametrize("field", [register("x"), multi_value_register("x")])
+def test_a_value_that_cannot_be_stored_is_told_what_can(field: Any, value: Any) -> None:
+    async def main() -> None:
+        async with open_node(NodeConfig(name="a")) as node:
+            with pytest.raises(UsageError, match=r"register: .*; give None, booleans"):
+                await node.kv.update(WEB, field.assign(value))
+
+    anyio.run(main)
+
+
+def test_what_is_too_much_for_one_update_is_told_to_make_several() -> None:
+    async def main() -> None:
+        async with open_node(NodeConfig(name="a")) as node:
+            for first in (0, 600):
+                elements = range(first, first + 600)
+                await node.kv.update(WEB, add_wins_set("s").add(*elements))
+            with pytest.raises(LimitExceeded, match="several updates"):
+                await node.kv.update(WEB, remove_key())
+            for first in (0, 600):
+                elements = range(first, first + 600)
+                await node.kv.update(WEB, add_wins_set("s").discard(*elements))
             assert not node.kv.get(WEB)
 
     anyio.run(main)
