@@ -56,7 +56,11 @@ def parse_host_port(text: object) -> tuple[str, int]:
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise ValueError("should have a port from 0 to 65535")
     bracketed = host.startswith("[") and host.endswith("]")
-    return str(_ip(host[1:-1] if bracketed else host)), int(port)
+    try:
+        return str(ip_address(host[1:-1] if bracketed else host)), int(port)
+    except ValueError:
+        example = 'as in "10.0.0.1:7947", "[fd00::1]:7947"'
+        raise ValueError(f"should have an IP address, {example}") from None
 
 
 def parse_mac(text: object) -> str:
@@ -174,6 +178,14 @@ def _problem(found: ErrorDetails, names: set[str], tags: Container[str]) -> Prob
             near = difflib.get_close_matches(name, names, n=1)
             hint = f" (is {near[0]!r} meant?)" if near else ""
             return Problem(field, f"is not a known field{hint}")
+        case "string_too_short":
+            return Problem(field, "should not be empty")
+        case "string_too_long":
+            most = found["ctx"]["max_length"]
+            text = f"should have at most {most} characters"
+            return Problem(field, _message(text, value))
+        case "too_short":
+            return Problem(field, "should name one at least")
         case _:
             return Problem(field, _message(found["msg"], value))
 

@@ -193,3 +193,23 @@ def test_the_same_key_in_two_files_is_named(written, tmp_path) -> None:
 
     with pytest.raises(Unusable, match=r"lashup.key_files\[1\].*same key"):
         load_keys(config)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "said"),
+    [
+        ('cluster = "prod"', 'cluster = ""', "lashup.cluster: should not be empty"),
+        ('bind = ["10.0.0.1:7947", "[fd00::1]:7947"]', "bind = []",
+         "lashup.bind: should name one at least"),
+        ('name = "a1"', f'name = "{"x" * 65}"',
+         "node.name: should have at most 64 characters"),
+        ('seeds = "10.0.0.2:7947"', 'seeds = "h:1"',
+         "lashup.seeds[0]: should have an IP address, as in \"10.0.0.1:7947\","),
+    ],
+)  # fmt: skip
+def test_problems_are_said_in_words_of_the_file(written, line, instead, said) -> None:
+    assert line in WHOLE
+    (problem,) = problems(written(WHOLE.replace(line, instead)))
+
+    assert problem.startswith(said)
+    assert "not 'h'" not in problem
