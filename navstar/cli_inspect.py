@@ -86,7 +86,7 @@ def install(
     there and differs is left as it is. Nothing is started; 'systemctl daemon-reload'
     and 'systemctl enable --now navstar' do that.
     """
-    from navstar.installation import files
+    from navstar.installation import HOMES, files
     from navstar.installation import install as install_files
 
     program = program or _this_program()
@@ -94,6 +94,12 @@ def install(
         raise typer.BadParameter(f"--program: {program!r} is not an absolute path")
     if root is not None and printed:
         raise typer.BadParameter("--print and --root exclude each other")
+    if any(Path(program).is_relative_to(home) for home in HOMES):
+        typer.echo(
+            f"warning: {program} is below a home directory, which ProtectHome=yes "
+            "hides from the unit; install it elsewhere (/opt/navstar)",
+            err=True,
+        )
     if root is None:
         found = {f"/{name}": text for name, text in files(program=program).items()}
         text = "\n".join(f"# {name}\n{text}" for name, text in found.items())

@@ -54,3 +54,21 @@ def test_a_unit_begins_a_program_by_its_whole_path(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "absolute path" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("home", ["/root", "/home/me", "/run/user/0"])
+def test_a_program_that_the_unit_would_not_see_is_warned_of(tmp_path, home) -> None:
+    program = f"{home}/clone/.venv/bin/navstar"
+    arguments = ["install", "--root", str(tmp_path), "--program", program]
+    done = CliRunner().invoke(app, arguments)
+
+    assert done.exit_code == 0
+    assert f"warning: {program} is below a home directory" in done.stderr
+    assert "ProtectHome=yes" in done.stderr
+
+
+def test_the_usual_place_is_not_warned_of(tmp_path) -> None:
+    program = "/opt/navstar/bin/navstar"
+    done = CliRunner().invoke(app, ["install", "--program", program])
+
+    assert done.stderr == ""
