@@ -184,6 +184,8 @@ def _problem(found: ErrorDetails, names: set[str], tags: Container[str]) -> Prob
             most = found["ctx"]["max_length"]
             text = f"should have at most {most} characters"
             return Problem(field, _message(text, value))
+        case "tuple_type":
+            return Problem(field, _message("should be a list", value))
         case "too_short":
             return Problem(field, "should name one at least")
         case _:

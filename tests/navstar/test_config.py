@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from navstar.config import AgentHttpSource, FileSource, load_config, load_keys
+from navstar.config_check import find_problems
 from navstar.errors import Unusable
 
 KEY = bytes(range(32))
@@ -195,12 +196,22 @@ def test_the_same_key_in_two_files_is_named(written, tmp_path) -> None:
         load_keys(config)
 
 
+def test_a_problem_behind_the_file_is_named_by_the_file(written) -> None:
+    path = written(WHOLE.replace("KEY", "/nowhere/key"))
+
+    first, *_ = find_problems(path)
+
+    assert first.field == f"{path}: lashup.key_files[0]"
+
+
 @pytest.mark.parametrize(
     ("line", "instead", "said"),
     [
         ('cluster = "prod"', 'cluster = ""', "lashup.cluster: should not be empty"),
         ('bind = ["10.0.0.1:7947", "[fd00::1]:7947"]', "bind = []",
          "lashup.bind: should name one at least"),
+        ('seeds = "10.0.0.2:7947"', "seeds = 5",
+         "lashup.seeds: should be a list, not 5"),
         ('name = "a1"', f'name = "{"x" * 65}"',
          "node.name: should have at most 64 characters"),
         ('seeds = "10.0.0.2:7947"', 'seeds = "h:1"',
