@@ -20,7 +20,7 @@ _WORDS = {
     "float": "number",
     "bool": "true or false",
     "FilePath": "path",
-    "Ip": "IP address",
+    "AgentIp": "IP address",
     "HostPort": '"IP:port"',
     "PeerPort": '"IP:port"',
     "Port": "1 to 65535",

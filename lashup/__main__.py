@@ -1,8 +1,8 @@
 """Look into a table that no node has open, carry it away and back.
 
-python -m lashup show SOURCE           keys and values, as lines of JSON
-python -m lashup dump DIRECTORY FILE          a data directory into a dump
-python -m lashup load DIRECTORY FILE          a dump into a data directory, joined
+python -m lashup show SOURCE                     keys and values, as lines of JSON
+python -m lashup dump DIRECTORY FILE             a data directory into a dump
+python -m lashup load DIRECTORY FILE             a dump into a data directory, joined
 python -m lashup dump DIRECTORY FILE --dropped   what it dropped (event `Outdated`)
 
 SOURCE is a data directory or a dump. A node that runs has its directory for itself:
@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
 import random
 import sys
 import time
@@ -30,48 +32,94 @@ from lashup.kv.dump import Dump, decode_dump_untrusted, encode_dump
 from lashup.kv.rows import META_TABLE, Rows, state_untrusted
 from lashup.kv.store import Store
 from lashup.machine import Persist
+from lashup.runtime.directory_lock import idle_directory
 from lashup.runtime.sqlite_file import cluster_of
 from lashup.runtime.sqlite_storage import DATABASE, SqliteStorage
 
 #: Days of memory of a node that has any; how many does not matter to a disk.
 _ANY = 1
 
+#: What else there is to do where a node has the directory.
+_INSTEAD = "Stop that one, or use `node.kv.dump()` and `node.kv.load()` in its program"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; 0, or 1 with a message on the standard error."""
-    parser = argparse.ArgumentParser(prog="python -m lashup", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    commands = parser.add_subparsers(dest="command", required=True)
-    show = commands.add_parser("show", help="print keys and values")
-    show.add_argument("source", type=Path, help="a data directory or a dump")
-    for name, said in (("dump", "write a dump"), ("load", "join a dump")):
-        command = commands.add_parser(name, help=said)
-        command.add_argument("directory", type=Path)
-        command.add_argument("file", type=Path)
-    commands.choices["dump"].add_argument(
-        "--dropped",
-        action="store_true",
-        help="not the table, but what it dropped as it had been off for too long",
-    )
-    commands.choices["load"].add_argument(
-        "--outdated",
-        action="store_true",
-        help="also a dump that is older than removals are remembered there",
-    )
-    asked = parser.parse_args(arguments)
+    asked = _parser().parse_args(arguments)
     try:
         match asked.command:
             case "show":
                 _show(asked.source)
             case "dump":
                 read = _dropped if asked.dropped else _table
-                _dump(asked.directory, asked.file, read)
+                _dump(asked.directory, asked.file, read, as_json=asked.json)
             case _:
-                _load(asked.directory, asked.file, outdated=asked.outdated)
-    except (LashupError, OSError) as error:
+                _load(
+                    asked.directory,
+                    asked.file,
+                    outdated=asked.outdated,
+                    as_json=asked.json,
+                )
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has seen enough, as `head` does
+        # Python flushes once more at its end, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except LashupError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"{where}{error.strerror or error}\n")
+        return 1
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lashup", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    commands = parser.add_subparsers(dest="command", required=True)
+    show = _command(commands, "show", "print keys and values", "show /var/lib/shop")
+    show.add_argument("source", type=Path, help="a data directory or a dump")
+    dump = _command(
+        commands, "dump", "write a dump", "dump /var/lib/shop shop-monday.dump"
+    )
+    dump.add_argument("directory", type=Path, help="a data directory of a node")
+    dump.add_argument("file", type=Path, help="where the dump goes; a new file")
+    dump.add_argument(
+        "--dropped",
+        action="store_true",
+        help="not the table, but what it dropped as it had been off for too long",
+    )
+    load = _command(
+        commands, "load", "join a dump", "load /var/lib/shop shop-monday.dump"
+    )
+    load.add_argument(
+        "directory", type=Path, help="a data directory; made if there is none"
+    )
+    load.add_argument("file", type=Path, help="what `dump` or `node.kv.dump()` gave")
+    load.add_argument(
+        "--outdated",
+        action="store_true",
+        help="also a dump that is older than removals are remembered there",
+    )
+    for command in (dump, load):
+        command.add_argument("--json", action="store_true", help="answer in JSON")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    said: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=said,
+        description=said,
+        epilog=f"example:\n  python -m lashup {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def _show(source: Path) -> None:
@@ -88,19 +136,39 @@ def _show(source: Path) -> None:
 
 
 def _dump(
-    directory: Path, file: Path, read: Callable[[Path], tuple[FactSet, Absence]]
+    directory: Path,
+    file: Path,
+    read: Callable[[Path], tuple[FactSet, Absence]],
+    *,
+    as_json: bool,
 ) -> None:
     facts, absence = read(directory)
-    cluster = cluster_of(directory / DATABASE)
+    cluster = _cluster(directory)
     with facts.cut() as state:
         state.take_all()
     dump = encode_dump(state, cluster=cluster, wall=time.time(), as_of=absence.as_of)
-    with file.open("xb") as opened:  # never over a backup that is there
-        opened.write(dump)
-    sys.stdout.write(f"{file}: {len(facts)} facts, {len(dump)} bytes\n")
+    _write_new(file, dump)
+    answer = {"file": str(file), "facts": len(facts), "bytes": len(dump)}
+    text = f"{file}: {len(facts)} facts, {len(dump)} bytes"
+    sys.stdout.write((json.dumps(answer) if as_json else text) + "\n")
 
 
-def _load(directory: Path, file: Path, *, outdated: bool) -> None:
+def _write_new(file: Path, dump: bytes) -> None:
+    try:
+        opened = file.open("xb")  # never over a backup that is there
+    except FileExistsError:
+        raise UsageError(f"{file}: exists; a dump goes into a new file") from None
+    try:
+        with opened:
+            opened.write(dump)
+            opened.flush()
+            os.fsync(opened.fileno())
+    except BaseException:
+        file.unlink()  # half a backup is none
+        raise
+
+
+def _load(directory: Path, file: Path, *, outdated: bool, as_json: bool) -> None:
     dump = _read(file)
     with SqliteStorage(directory, cluster=dump.cluster) as storage:
         store = Store(hash_key=b"", rng=random.SystemRandom())
@@ -123,7 +191,10 @@ def _load(directory: Path, file: Path, *, outdated: bool) -> None:
         # One transaction: all of it, or nothing.
         storage.commit([Persist(1, one.puts, one.deletes) for one in rows])
     gained = len(store.facts) - before
-    sys.stdout.write(f"{directory}: {gained:+} facts, now {len(store.facts)}\n")
+    facts = len(store.facts)
+    answer = {"directory": str(directory), "gained": gained, "facts": facts}
+    text = f"{directory}: {gained:+} facts, now {facts}"
+    sys.stdout.write((json.dumps(answer) if as_json else text) + "\n")
 
 
 def _table(directory: Path) -> tuple[FactSet, Absence]:
@@ -143,11 +214,20 @@ def _dropped(directory: Path) -> tuple[FactSet, Absence]:
 
 
 def _tables(directory: Path) -> Mapping[str, Mapping[bytes, bytes]]:
-    file = directory / DATABASE
-    if not file.exists():
+    if not (directory / DATABASE).exists():
         raise UsageError(f"{directory}: no data directory of lashup")
-    with SqliteStorage(directory, cluster=cluster_of(file)) as storage:
+    with SqliteStorage(directory, cluster=_cluster(directory)) as storage:
         return storage.load()
+
+
+def _cluster(directory: Path) -> str:
+    try:
+        with idle_directory(directory):
+            return cluster_of(directory / DATABASE)
+    except StorageError as error:
+        if isinstance(error.__context__, BlockingIOError):
+            raise StorageError(f"{error}. {_INSTEAD}") from error
+        raise
 
 
 @contextmanager
@@ -169,14 +249,16 @@ def _read(file: Path) -> Dump:
     try:
         return decode_dump_untrusted(file.read_bytes())
     except MalformedDatagram as error:
-        raise UsageError(f"{file}: {error}") from error
+        raise UsageError(f"{file}: no dump of lashup ({error})") from error
 
 
 def _printable(value: object) -> object:
-    """A value with nothing in it that JSON lacks: bytes as hex, names as text."""
+    """A value with nothing that JSON lacks: bytes as hex, names and nan as text."""
     match value:
         case bytes():
             return value.hex()
+        case float() if not math.isfinite(value):
+            return str(value)
         case dict():
             return {_name(name): _printable(one) for name, one in value.items()}
         case list() | tuple():

@@ -9,15 +9,22 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lashup.crdt.hybrid_clock import DEFAULT_MAX_SKEW
-from lashup.errors import ConfigError
+from lashup.errors import ConfigError, MalformedDatagram
 from lashup.identity import Identity
+from lashup.kinds import check_integer, check_is, check_list, check_number
 from lashup.kv.limits import Limits
 from lashup.kv.retirement import DEFAULT_AFTER
 from lashup.machine import Address
 from lashup.membership.config import LAN, MembershipConfig
-from lashup.membership.record import ADDRESSES_LIMIT, NAME_LIMIT, NodeRecord
+from lashup.membership.record import (
+    ADDRESSES_LIMIT,
+    NAME_LIMIT,
+    NodeRecord,
+    check_tags,
+)
 from lashup.multicast import MulticastConfig
 from lashup.paths import Paths
+from lashup.wire.readers import address_untrusted
 
 #: Bytes of a datagram that every usual path carries: 1,500 less a tunnel or two.
 DEFAULT_MAX_DATAGRAM = 1_400
@@ -77,15 +84,22 @@ class NodeConfig:
     def __post_init__(self) -> None:
         _check_text("name", self.name, longest=NAME_LIMIT)
         _check_text("cluster", self.cluster, longest=_LONGEST_CLUSTER)
-        for tag, text in self.tags.items():
-            if not isinstance(tag, str) or not isinstance(text, str):
-                raise ConfigError("tags", f"{tag!r}: {text!r} must both be strings")
+        check_tags(self.tags)
         if self.data_dir is not None:
-            object.__setattr__(self, "data_dir", Path(self.data_dir))
-        if isinstance(self.bind, str):
-            raise ConfigError(
-                "bind", f"{self.bind!r} must be a pair, as in ('127.0.0.1', 7946)"
-            )
+            object.__setattr__(self, "data_dir", _directory(self.data_dir))
+        check_list("bind", self.bind, "('127.0.0.1', 7946)")
+        check_list("seeds", self.seeds, "[('10.0.0.1', 7946)]")
+        check_list("keys", self.keys, "[key], with a key of 32 bytes")
+        if self.advertise is not None:
+            check_list("advertise", self.advertise, "[('10.0.0.1', 7946)]")
+        check_is("membership", self.membership, MembershipConfig)
+        check_is("multicast", self.multicast, MulticastConfig)
+        check_is("limits", self.limits, Limits)
+        check_number("max_clock_skew", self.max_clock_skew)
+        if self.max_clock_skew < 0:
+            raise ConfigError("max_clock_skew", f"{self.max_clock_skew} is below 0")
+        check_integer("max_datagram", self.max_datagram)
+        check_integer("retire_after", self.retire_after)
         if not _LEAST_MAX_DATAGRAM <= self.max_datagram <= _GREATEST_MAX_DATAGRAM:
             raise ConfigError(
                 "max_datagram",
@@ -97,8 +111,18 @@ class NodeConfig:
                 "retire_after",
                 f"{self.retire_after!r} is neither 0, for never, nor 7 to 3,650 days",
             )
+        if not self.bind_addresses:
+            raise ConfigError("bind", "there is no address to listen at")
+        families: set[int] = set()
         for index, address in enumerate(self.bind_addresses):
             host = _check_address(f"bind[{index}]", address, least_port=0)
+            if host.version in families:
+                raise ConfigError(
+                    f"bind[{index}]",
+                    f"{address[0]} is a second address of the same family; one each "
+                    "can be bound",
+                )
+            families.add(host.version)
             if not self.keys and not host.is_loopback:
                 raise ConfigError(
                     "keys",
@@ -126,6 +150,8 @@ class NodeConfig:
         for index, key in enumerate(self.keys):
             if not isinstance(key, bytes) or len(key) != 32:
                 raise ConfigError(f"keys[{index}]", "must be 32 bytes")
+            if key in self.keys[:index]:
+                raise ConfigError(f"keys[{index}]", "the same key as an earlier one")
 
     @property
     def bind_addresses(self) -> tuple[Address, ...]:
@@ -160,14 +186,32 @@ class NodeConfig:
 
 
 def _check_text(name: str, text: object, *, longest: int) -> None:
-    if not isinstance(text, str) or not 0 < len(text.encode()) <= longest:
+    try:
+        size = len(text.encode()) if isinstance(text, str) else 0
+    except UnicodeEncodeError:  # a lone surrogate: nobody could be told of it
+        size = 0
+    if not 0 < size <= longest:
         raise ConfigError(name, f"must be a string of 1 to {longest} bytes")
+
+
+def _directory(given: object) -> Path:
+    try:
+        path = Path(given)  # type: ignore[arg-type]
+    except TypeError:
+        path = None
+    # Path("") would be the directory that the process happens to be in.
+    if path is None or given == "" or "\0" in str(path):
+        raise ConfigError("data_dir", f"{given!r} must be the path of a directory")
+    return path
 
 
 def _is_one_hosts(text: str) -> bool:
     """Whether every host means the same one by it; peers refuse what is not so."""
-    host = ipaddress.ip_address(text)
-    return not (host.is_unspecified or host.is_multicast or "%" in text)
+    try:
+        address_untrusted([text, 1])  # as they read it
+    except MalformedDatagram:
+        return False
+    return True
 
 
 def check_addresses(name: str, addresses: Sequence[object]) -> None:
@@ -184,7 +228,9 @@ def _check_address(
     name: str, address: object, *, least_port: int
 ) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     match address:
-        case (str() as host, int() as port) if least_port <= port < 65_536:
+        case (str() as host, int() as port) if (
+            type(port) is int and least_port <= port < 65_536
+        ):
             try:
                 return ipaddress.ip_address(host)
             except ValueError:

@@ -19,14 +19,14 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 
-from lashup.channels import RESERVED_TOPICS, TABLE_TOPIC, Channel
+from lashup.channels import TABLE_TOPIC, Channel
 from lashup.config import NodeConfig
 from lashup.crdt.facts import Delta
 from lashup.crdt.field import Key
 from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
 from lashup.effects import Effect
-from lashup.errors import MalformedDatagram, UsageError
+from lashup.errors import MalformedDatagram
 from lashup.identity import Identity
 from lashup.inbox import Inbox
 from lashup.kv.confirmation import Wait
@@ -38,6 +38,7 @@ from lashup.membership import Changed, Remember, RiderHeard, Swim
 from lashup.membership import Effect as MembershipEffect
 from lashup.membership.record import record_untrusted
 from lashup.multicast import Branch, Delivered, Multicast
+from lashup.multicast.topics import check_topic
 from lashup.outbox import Outbox
 from lashup.rotation import Keep, Order, Rotation, RotationEffect
 from lashup.savings import KEYRING_ROW, MEMBER_TABLE, Savings
@@ -197,6 +198,7 @@ class Node:
         """Change what every member sees of this node.
 
         Raises:
+            ConfigError: Other than strings by strings. Nothing has changed.
             LimitExceeded: More than 512 bytes packed. Nothing has changed.
         """
         return self._let(lambda: self.membership.set_tags(tags, now=now), now=now)
@@ -294,11 +296,7 @@ class Node:
         Raises:
             UsageError: A reserved topic, or a payload that is too long.
         """
-        if not topic or topic.startswith(RESERVED_TOPICS):
-            raise UsageError(
-                f"topic: {topic!r} is lashup's, as is all that starts with "
-                f"{RESERVED_TOPICS}; take another name"
-            )
+        check_topic(topic)
         self._unsaid = self._look_at_clocks(now=now)
         sends = self.multicast.send(topic, payload, view=self._view, now=now)
         effects, self._unsaid = self._unsaid, []

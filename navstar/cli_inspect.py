@@ -86,12 +86,20 @@ def install(
     and says something else is left as it is, and named. Nothing is started;
     'systemctl daemon-reload' and 'systemctl enable --now navstar' do that.
     """
-    from navstar.installation import Changed, files
+    from navstar.installation import HOMES, Changed, files
     from navstar.installation import install as install_files
 
     program = program or _this_program()
+    if not Path(program).is_absolute():
+        raise typer.BadParameter(f"--program: {program!r} is not an absolute path")
     if root is not None and printed:
         raise typer.BadParameter("--print and --root exclude each other")
+    if any(Path(program).is_relative_to(home) for home in HOMES):
+        typer.echo(
+            f"warning: {program} is below a home directory, which ProtectHome=yes "
+            "hides from the unit; install it elsewhere (/opt/navstar)",
+            err=True,
+        )
     if root is None:
         found = {f"/{name}": text for name, text in files(program=program).items()}
         text = "\n".join(f"# {name}\n{text}" for name, text in found.items())

@@ -18,7 +18,16 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from navstar.errors import Problem, Unusable
-from navstar.fields import Duration, HostPort, Ip, PeerPort, Port, Section, problems_of
+from navstar.fields import (
+    AgentIp,
+    Duration,
+    HostPort,
+    PeerPort,
+    Port,
+    Printable,
+    Section,
+    problems_of,
+)
 
 DEFAULT_CONFIG = Path("/etc/navstar/navstar.toml")
 DEFAULT_SOCKET = Path("/run/navstar/navstar.sock")
@@ -54,7 +63,7 @@ Several = BeforeValidator(_one_or_more)
 class NodeSection(Section):
     """Who this agent is."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Annotated[str, Field(min_length=1, max_length=64), Printable]
     data_dir: FilePath = DEFAULT_DATA_DIR
 
 
@@ -152,7 +161,7 @@ class OverlaySection(Section):
     """How the overlays are laid into this host."""
 
     #: The underlay address; default: the source's, else the one towards a seed.
-    agent_ip: Ip | None = None
+    agent_ip: AgentIp | None = None
     #: Below the kernel's main (32766), so that table 42 is asked first.
     rule_priority: Annotated[int, Field(ge=1, le=32765)] = 32000
     #: DC/OS's number. 253 to 255 are the kernel's own.
@@ -259,7 +268,10 @@ def load_keys(config: Config) -> tuple[bytes, ...]:
     for number, path in enumerate(config.lashup.key_files):
         field = f"lashup.key_files[{number}]"
         try:
-            keys.append(parse_key(path.read_bytes()))
+            key = parse_key(path.read_bytes())
+            if key in keys:
+                raise ValueError("holds the same key as an earlier one; drop one")
+            keys.append(key)
         except OSError as error:
             problems.append(Problem(field, f"{path}: {os.strerror(error.errno or 0)}"))
         except ValueError as error:

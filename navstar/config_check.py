@@ -93,7 +93,7 @@ def find_problems(path: Path) -> Iterator[Problem]:
         node_config(config)
         open_source(config, rng=random.Random(0))
     except Unusable as error:
-        yield from _named(error)
+        yield from _named(Unusable(str(path), error.problems))
     except ConfigError as error:
         yield Problem(f"{path}: lashup.{error.field}", error.problem)
     for problem in host_problems(config):

@@ -56,7 +56,11 @@ def parse_host_port(text: object) -> tuple[str, int]:
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise ValueError("should have a port from 0 to 65535")
     bracketed = host.startswith("[") and host.endswith("]")
-    return str(_ip(host[1:-1] if bracketed else host)), int(port)
+    try:
+        return str(ip_address(host[1:-1] if bracketed else host)), int(port)
+    except ValueError:
+        example = 'as in "10.0.0.1:7947", "[fd00::1]:7947"'
+        raise ValueError(f"should have an IP address, {example}") from None
 
 
 def parse_mac(text: object) -> str:
@@ -103,12 +107,29 @@ def _reachable(address: tuple[str, int]) -> tuple[str, int]:
     return address
 
 
+def _of_a_host(address: IpAddress) -> IpAddress:
+    unsent = address.is_loopback or address.is_multicast or address.is_unspecified
+    if unsent or "%" in str(address):
+        raise ValueError("should be an address that other hosts can send to")
+    return address
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("should be printable, without control characters")
+    return text
+
+
 #: Something to bind: port 0 lets the kernel choose.
 HostPort = Annotated[tuple[str, int], BeforeValidator(parse_host_port)]
 #: Something to send to.
 PeerPort = Annotated[HostPort, AfterValidator(_reachable)]
 Mac = Annotated[str, BeforeValidator(parse_mac)]
 Ip = Annotated[IpAddress, BeforeValidator(_ip)]
+#: Where packets of other agents go. Peers drop a line with anything else.
+AgentIp = Annotated[Ip, AfterValidator(_of_a_host)]
+#: What is shown on terminals.
+Printable = AfterValidator(_printable)
 Network4 = Annotated[IPv4Network, _parsed(IPv4Network)]
 Network6 = Annotated[IPv6Network, _parsed(IPv6Network)]
 Interface4 = Annotated[IPv4Interface, _parsed(IPv4Interface)]
@@ -157,6 +178,16 @@ def _problem(found: ErrorDetails, names: set[str], tags: Container[str]) -> Prob
             near = difflib.get_close_matches(name, names, n=1)
             hint = f" (is {near[0]!r} meant?)" if near else ""
             return Problem(field, f"is not a known field{hint}")
+        case "string_too_short":
+            return Problem(field, "should not be empty")
+        case "string_too_long":
+            most = found["ctx"]["max_length"]
+            text = f"should have at most {most} characters"
+            return Problem(field, _message(text, value))
+        case "tuple_type":
+            return Problem(field, _message("should be a list", value))
+        case "too_short":
+            return Problem(field, "should name one at least")
         case _:
             return Problem(field, _message(found["msg"], value))
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 #: Where a package puts the program.
 USUAL_PROGRAM = "/usr/bin/navstar"
+#: What systemd's ProtectHome hides.
+HOMES = ("/home", "/root", "/run/user")
 
 _SERVICE = """\
 [Unit]

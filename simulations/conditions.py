@@ -7,7 +7,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 from lashup.errors import UsageError
-from simulations.latency import latency_of
+from lashup.wire.frames import LEAST_DATAGRAM
+from simulations.latency import FORMS, latency_of
 
 #: What a parameter's value may be.
 Value: TypeAlias = int | float | str
@@ -154,7 +155,7 @@ class Conditions:
     )
     latency: str = parameter(
         "uniform:0.2ms:1ms",
-        "One way: constant:T, uniform:T:T, lognormal:MEDIAN:SIGMA, samples:FILE.",
+        f"One way: {FORMS}.",
     )
     duplicate: float = parameter(0.0, "Share of datagrams that arrive twice.", most=1)
     reorder: float = parameter(0.0, "Share of datagrams that others overtake.", most=1)
@@ -174,6 +175,11 @@ class Conditions:
         for each in parameters_of(type(self)):
             each.check(getattr(self, each.field))
         latency_of(self.latency)
+        if 0 < self.mtu < LEAST_DATAGRAM:
+            raise UsageError(
+                f"--mtu: {self.mtu} is below {LEAST_DATAGRAM}, which every path is "
+                "taken to carry; 0: any"
+            )
 
 
 def parameters_of(kind: type[Any]) -> tuple[Parameter, ...]:

@@ -75,6 +75,10 @@ def measured(seconds: Sequence[float]) -> Samples:
     return Samples(tuple(_whole(each) for each in seconds))
 
 
+#: What `latency_of` takes, for help and errors.
+FORMS = "constant:T, uniform:T:T, lognormal:MEDIAN:SIGMA, samples:FILE"
+
+
 def latency_of(text: str) -> Latency:
     """A distribution as it is written on the command line.
 
@@ -101,7 +105,7 @@ def latency_of(text: str) -> Latency:
                 lines = Path(":".join(path)).read_text(encoding="utf-8").split()
                 return measured([float(line) for line in lines])
             case _:
-                raise UsageError(f"--latency: {text!r} is no distribution")
+                raise UsageError(f"--latency: {text!r} is none of {FORMS}")
     except (ValueError, OverflowError, OSError) as error:
         raise UsageError(f"--latency: {text!r}: {error}") from error
 

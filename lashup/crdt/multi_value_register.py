@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from lashup.crdt.branch import Branch
 from lashup.crdt.fact import Path
+from lashup.crdt.payload import pack_users
 from lashup.crdt.writer import Remove, Writer
 from lashup.errors import MalformedDatagram, UsageError
-from lashup.wire.readers import fields_untrusted, pack, unpack_untrusted
+from lashup.wire.readers import fields_untrusted, unpack_untrusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class AssignMulti:
         Raises:
             UsageError: The value is none that can be packed, and read again by all.
         """
-        payload = pack([self.value])
+        payload = pack_users("multi-value register", [self.value])
         try:
             read_value_untrusted(payload)
         except MalformedDatagram as error:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from lashup.crdt.branch import Branch, Leaf
 from lashup.crdt.fact import Path
+from lashup.crdt.payload import pack_users
 from lashup.crdt.writer import Remove, Writer
 from lashup.errors import MalformedDatagram, UsageError
 from lashup.wire.readers import (
     SCALARS,
     fields_untrusted,
     natural_untrusted,
-    pack,
     unpack_untrusted,
 )
 
@@ -57,7 +57,7 @@ class Assign:
         Raises:
             UsageError: The value is none that can be packed, and read again by all.
         """
-        payload = pack([writer.stamp(), self.value])
+        payload = pack_users("register", [writer.stamp(), self.value])
         if type(self.value) not in SCALARS:
             _require_readable(payload)
         writer.drop(self.path)

@@ -6,11 +6,12 @@ and one lost fragment costs the fact until it is asked for again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from lashup.crdt.fact import Fact
 from lashup.crdt.facts import Delta
-from lashup.errors import LimitExceeded, Overloaded, UsageError
+from lashup.errors import ConfigError, LimitExceeded, Overloaded, UsageError
+from lashup.kinds import check_kinds
 from lashup.kv.delta_codec import DEEPEST_PATH, LARGEST_FACT
 
 #: Bytes of an update on the wire, less than the longest message that is cut.
@@ -49,6 +50,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Raises UsageError when somebody else would refuse what these permit."""
+        check_kinds(self)
+        for each in fields(self):
+            if getattr(self, each.name) < 1:
+                raise ConfigError(each.name, "must be 1 or more")
         fact = self.key + self.path + self.value
         if fact > LARGEST_FACT:
             raise UsageError(f"limits: facts of {fact} bytes, at most {LARGEST_FACT}")
@@ -89,9 +94,10 @@ class Limits:
             LimitExceeded: It is too large.
         """
         dots = _touched(delta)
-        _check("update", dots, self.facts, "facts made and removed")
+        several = "; make several updates of it"
+        _check("update", dots, self.facts, "facts made and removed", several)
         size = sum(self._check_fact(fact) for fact in delta.facts.values())
-        _check("update", size, self.update, "bytes")
+        _check("update", size, self.update, "bytes", several)
         return dots
 
     def _check_fact(self, fact: Fact) -> int:
@@ -108,6 +114,6 @@ def _touched(delta: Delta) -> int:
     )
 
 
-def _check(what: str, size: int, limit: int, unit: str) -> None:
+def _check(what: str, size: int, limit: int, unit: str, way_out: str = "") -> None:
     if size > limit:
-        raise LimitExceeded(f"{what}: {size} {unit}, the limit is {limit}")
+        raise LimitExceeded(f"{what}: {size} {unit}, the limit is {limit}{way_out}")

@@ -34,7 +34,7 @@ from lashup.membership.events import Changed, Conflict, MemberEvent, Reaped, Rem
 from lashup.membership.health import LocalHealth
 from lashup.membership.member import Belief, Liveness, Member
 from lashup.membership.member_list import MemberList
-from lashup.membership.record import COUNTER_LIMIT, NodeRecord
+from lashup.membership.record import COUNTER_LIMIT, NodeRecord, check_tags
 from lashup.membership.suspicion import Suspicions, ladder
 
 
@@ -180,9 +180,11 @@ class Beliefs:
         """Say something else of this node.
 
         Raises:
+            ConfigError: Other than strings by strings. Nothing has changed.
             LimitExceeded: More than the tags' limit. Nothing has changed.
             NodeClosed: This node has said goodbye. Nothing has changed.
         """
+        check_tags(tags)
         self._change_own(replace(self.me, tags=tags), now=now)
 
     def set_addresses(self, addresses: tuple[Address, ...], *, now: float) -> None:

@@ -14,6 +14,7 @@ import enum
 from dataclasses import dataclass, fields
 
 from lashup.errors import ConfigError
+from lashup.kinds import check_kinds
 
 _DAY = 86_400.0
 
@@ -136,6 +137,7 @@ class MembershipConfig:
     hash_key: bytes = b"lashup"
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         for each in fields(self):
             value = getattr(self, each.name)
             least_is_0 = each.name == "tripwires" and value == 0

@@ -12,6 +12,7 @@ it is not. What is lost delays a report, and decides nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -64,17 +65,18 @@ class LinkFaults:
         self._number = 0
         self._again_at = NEVER
         self._known: frozenset[LinkFault] = frozenset()
-        self._look_at = NEVER
+        self._look_at, self._looked_at = NEVER, -math.inf
 
     def next_wakeup(self) -> float:
         """When `tick` has something to do. A change is told at the next tick."""
         return min(self._again_at, self._look_at)
 
     def news(self, *, now: float) -> list[LinkBroken | LinkMended]:
-        """What has changed of all faults since the last call; seldom looked at."""
+        """What has changed of all faults since the last look: one a probe period."""
         if now < self._look_at:
             return []
-        faults = frozenset(self.faults(now=now))
+        self._looked_at = now
+        faults = frozenset(self._faults(now=now))
         again = now + _LOOKED_AGAIN * self._config.probe_period
         self._look_at = again if faults or self._held else NEVER
         broken, mended = faults - self._known, self._known - faults
@@ -90,7 +92,7 @@ class LinkFaults:
         if own == self._told and now < self._again_at:
             return []
         self._told = own
-        self._look_at = now
+        self._look_soon(now=now)
         period = self._config.probe_period
         self._again_at = now + _TOLD_AGAIN * period if own else NEVER
         me = self._beliefs.me
@@ -107,29 +109,32 @@ class LinkFaults:
         if held is not None and held.links.rank >= links.rank:
             return []
         self._held[links.observer] = _Held(links, now)
-        self._look_at = now
+        self._look_soon(now=now)
         return self._tell(links)
 
     def faults(self, *, now: float) -> tuple[LinkFault, ...]:
         """All links between live members that are known to be broken, in order."""
+        return tuple(sorted(self._faults(now=now), key=_order))
+
+    def _faults(self, *, now: float) -> Iterator[LinkFault]:
         oldest = now - _FORGOTTEN * self._config.probe_period
         live = self._beliefs.members.live_peer
         for observer, held in list(self._held.items()):
             if live(observer) is None or held.heard_at < oldest:
                 del self._held[observer]
         me = self._beliefs.me.id
-        own = [
-            LinkFault(me, node)
-            for node in self._reachabilities.indirect
-            if live(node) is not None
-        ]
-        told = [
-            LinkFault(observer, node)
-            for observer, held in self._held.items()
-            for node in held.links.targets
-            if node == me or live(node) is not None
-        ]
-        return tuple(sorted(own + told, key=_order))
+        for node in self._reachabilities.indirect:
+            if live(node) is not None:
+                yield LinkFault(me, node)
+        for observer, held in self._held.items():
+            for node in held.links.targets:
+                if node == me or live(node) is not None:
+                    yield LinkFault(observer, node)
+
+    def _look_soon(self, *, now: float) -> None:
+        """At once, or a period after the last look: bad links make much news."""
+        period = self._config.probe_period
+        self._look_at = min(self._look_at, max(now, self._looked_at + period))
 
     def _tell(self, links: Links) -> list[Letter]:
         members = self._beliefs.members

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
-from lashup.errors import LimitExceeded, MalformedDatagram, UsageError
+from lashup.errors import ConfigError, LimitExceeded, MalformedDatagram, UsageError
 from lashup.machine import Address, NodeId
 from lashup.wire.readers import (
     NODE_ID_SIZE,
@@ -92,6 +92,22 @@ class NodeRecord:
         fields = [self.id, self.name, self.epoch, self.incarnation]
         encoded = pack([*fields, self.addresses, tags, self.versions])
         object.__setattr__(self, "encoded", encoded)
+
+
+def check_tags(tags: object) -> None:
+    """Make sure that tags are what `record_untrusted` reads: text by text.
+
+    A record with other ones would be dropped by every member, and with it whatever
+    its author says of itself from then on: its refutations, too.
+
+    Raises:
+        ConfigError: They are not.
+    """
+    if not isinstance(tags, Mapping):
+        raise ConfigError("tags", f"{tags!r} must be a map of strings")
+    for tag, text in tags.items():
+        if not isinstance(tag, str) or not isinstance(text, str):
+            raise ConfigError("tags", f"{tag!r}: {text!r} must both be strings")
 
 
 # The same records come again and again: with pings, in walks, from many tellers.

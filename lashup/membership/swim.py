@@ -340,6 +340,7 @@ class Swim:
         """Replace the tags that this node says of itself.
 
         Raises:
+            ConfigError: Other than strings by strings. Nothing has changed.
             LimitExceeded: More than 512 bytes packed. Nothing has changed.
             NodeClosed: This node has said goodbye. Nothing has changed.
         """

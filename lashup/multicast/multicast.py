@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from lashup.errors import ConfigError, LimitExceeded
+from lashup.kinds import check_kinds
 from lashup.machine import Address, NodeId, Send
 from lashup.multicast.delivery_window import DeliveryWindows
 from lashup.multicast.tree import Trees
@@ -75,6 +76,7 @@ class MulticastConfig:
     origins: int = 16_384
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         for name in ("arity", "window", "origins"):
             if getattr(self, name) < 1:
                 raise ConfigError(name, f"{getattr(self, name)} must be 1 or more")

@@ -28,10 +28,12 @@ import anyio.to_thread
 from lashup.config import NodeConfig, check_addresses
 from lashup.effects import Effect, Visible
 from lashup.errors import MalformedDatagram, NodeClosed, UsageError
+from lashup.kinds import check_list
 from lashup.kv.effects import ClockSkewed, Confirmed, Notify
 from lashup.machine import Address, NodeId, Persist, Transmit
 from lashup.membership import LinkFault, Member, Reachability
 from lashup.multicast import Branch, Delivered
+from lashup.multicast.topics import check_topic
 from lashup.node import Node
 from lashup.runtime.broadcast import Broadcast, Feed
 from lashup.runtime.cluster_keys import ClusterKeys
@@ -43,6 +45,7 @@ from lashup.runtime.storage import Storage
 from lashup.runtime.table import Table
 from lashup.runtime.tripwire import Tripwires
 from lashup.runtime.udp import SendResult, UdpEndpoint
+from lashup.wire.readers import NODE_ID_SIZE
 
 #: Seconds between two looks at how the wall clock has drifted.
 _CLOCK_PERIOD = 1.0
@@ -169,7 +172,13 @@ class RunningNode:
         return self._node.membership.link_faults(now=anyio.current_time())
 
     def tree(self, origin: NodeId) -> dict[NodeId, Branch]:
-        """How a multicast of a member goes: each one's next hop to it, and distance."""
+        """How a multicast of a member goes: each one's next hop to it, and distance.
+
+        Raises:
+            UsageError: Not the id of a node.
+        """
+        if not isinstance(origin, bytes) or len(origin) != NODE_ID_SIZE:
+            raise UsageError(f"origin: must be a node's id of {NODE_ID_SIZE} bytes")
         return self._node.tree(origin)
 
     async def join(self, seeds: Iterable[Address]) -> None:
@@ -181,6 +190,7 @@ class RunningNode:
             ConfigError: Not an address. Nobody is asked.
         """
         self._require_open()
+        check_list("seeds", seeds, "[('10.0.0.1', 7946)]")
         seeds = tuple(seeds)
         check_addresses("seeds", seeds)
         self._carry_out(self._node.join(seeds, now=anyio.current_time()))
@@ -189,6 +199,7 @@ class RunningNode:
         """Change what every member sees of this node.
 
         Raises:
+            ConfigError: Other than strings by strings. Nothing has changed.
             LimitExceeded: More than 512 bytes packed. Nothing has changed.
         """
         self._require_open()
@@ -211,6 +222,8 @@ class RunningNode:
             NodeClosed: The node has left or stopped.
         """
         self._require_member()
+        check_list("bind", bind, "[('10.0.0.7', 7946)]")
+        check_list("advertise", advertise, "[('10.0.0.7', 7946)]")
         told = tuple(advertise) or None
         config = replace(self._config, bind=tuple(bind), advertise=told)
         self._endpoint.move(config.bind_addresses)
@@ -244,8 +257,13 @@ class RunningNode:
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncIterator[Feed[Delivered]]:
-        """Follow a multicast topic. Messages sent before this call are not told."""
+        """Follow a multicast topic. Messages sent before this call are not told.
+
+        Raises:
+            UsageError: A topic that nobody can send to.
+        """
         self._require_open()
+        check_topic(topic)
         with self._topics.setdefault(topic, Broadcast()).open_feed() as feed:
             yield feed
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import anyio
 
 from lashup.effects import Effect
-from lashup.errors import KeysDiffer
+from lashup.errors import KeysDiffer, UsageError
 from lashup.machine import Address, NodeId
 from lashup.membership import Liveness, Member
 from lashup.node import Node
 from lashup.rotation import Command, MemberKeys, Order
+from lashup.wire.keyring import KEY_ID_SIZE
 
 #: Seconds that a member which is down is given to answer: it may live behind a
 #: partition, or lack the key that the others seal with.
@@ -110,9 +111,11 @@ class ClusterKeys:
 
         Raises:
             KeysDiffer: A member lacks the key, or did not say. Nothing has changed.
-            UsageError: This node does not have the key. Nothing has changed.
+            UsageError: Not a key id, or of a key that this node does not have. Nothing
+                has changed.
             NodeClosed: The node has left or stopped.
         """
+        _check_key_id(key_id)
         before = await self.show(within=within)
         lacking = before.lacking(key_id)
         if not leave_behind:
@@ -138,9 +141,10 @@ class ClusterKeys:
 
         Raises:
             KeysDiffer: There is such a member. Nothing has changed.
-            UsageError: This node seals with it. Nothing has changed.
+            UsageError: Not a key id, or this node seals with it. Nothing has changed.
             NodeClosed: The node has left or stopped.
         """
+        _check_key_id(key_id)
         before = await self.show(within=within)
         ours = self._node.keyring.sealing_id
         stuck = {*before.sealing_with(key_id), *before.lacking(ours)} - {self._node.id}
@@ -199,3 +203,11 @@ class ClusterKeys:
             if member.id != self._node.id and member.liveness is not Liveness.LEFT
             if (address := membership.address_of(member.id)) is not None
         ]
+
+
+def _check_key_id(key_id: object) -> None:
+    """Raises UsageError for what is no key id. A key in its place is never shown."""
+    if type(key_id) is not bytes or len(key_id) != KEY_ID_SIZE:
+        raise UsageError(
+            f"key_id: must be the {KEY_ID_SIZE} bytes that lashup.key_id_of(key) gives"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from types import NoneType
 
 import anyio
 import anyio.lowlevel
@@ -15,6 +16,7 @@ from lashup.crdt.token import Token
 from lashup.crdt.writer import Operation
 from lashup.effects import Effect
 from lashup.errors import MalformedDatagram, NodeClosed, Unconfirmed, UsageError
+from lashup.kinds import check_number
 from lashup.kv.confirmation import Wait
 from lashup.kv.dump import decode_dump_untrusted, encode_dump
 from lashup.kv.pattern import EVERYTHING, Pattern
@@ -116,14 +118,22 @@ class Table:
                 another write to it is on its way to the disk. Nothing has changed.
             Unconfirmed: The time is up. The write stands; the error says who has it and
                 who has not said so.
-            UsageError: There is no operation, or the write cannot be stored
-                (`LimitExceeded`) or not now (`Overloaded`). Nothing has changed.
+            UsageError: An argument is none of what it should be, or the write cannot
+                be stored (`LimitExceeded`) or not now (`Overloaded`). Nothing has
+                changed.
             NodeClosed: The node has left, or stopped first.
             StorageError: The disk failed; the node stops with it.
         """
         self._require_member()
         if not operations:
             raise UsageError("update: give at least one operation, as in register(...)")
+        for operation in operations:
+            _check_operation(operation)
+        if not isinstance(expect, (Token, NoneType)):
+            raise UsageError(
+                f"expect: {type(expect).__name__} is none; give the `token` of a view"
+            )
+        check_number("within", within)
         update, effects = self._node.update(
             key, operations, now=self._clock(), expect=expect, wait=wait
         )
@@ -311,3 +321,12 @@ class Table:
             waiter.set()
         for changes in self._changes.values():
             changes._close()  # noqa: SLF001
+
+
+def _check_operation(operation: object) -> None:
+    """Raises UsageError for what cannot be carried out, such as a field of a map."""
+    if not callable(getattr(operation, "apply", None)):
+        raise UsageError(
+            f"update: {type(operation).__name__} is no operation; "
+            "they are made as in register(name).assign(value)"
+        )

@@ -23,7 +23,12 @@ KEY_ID_SIZE = 4
 
 
 def key_id_of(key: bytes) -> bytes:
-    """The public name of a key: 4 bytes of a hash, which do not tell the key."""
+    """The public name of a key: 4 bytes of a hash, which do not tell the key.
+
+    Raises:
+        ConfigError: Not 32 bytes.
+    """
+    _check_size(key, "key")
     return hashlib.sha256(b"lashup key id\0" + key).digest()[:KEY_ID_SIZE]
 
 

@@ -25,9 +25,9 @@ from navstar.allocation import DEFAULT_VXLAN_PORT, Allocation, Overlay, Vtep
 from navstar.checks import check_allocation
 from navstar.errors import STAYS, Problem, Unusable
 from navstar.fields import (
+    AgentIp,
     Interface4,
     Interface6,
-    Ip,
     Mac,
     Network4,
     Network6,
@@ -64,7 +64,7 @@ class AllocationDocument(Section):
     """The whole file."""
 
     overlay: list[OverlayTable] = Field(default_factory=list)
-    agent_ip: Ip | None = None
+    agent_ip: AgentIp | None = None
 
 
 def read_allocation(document: object, *, origin: str) -> Allocation:

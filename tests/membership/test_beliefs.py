@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lashup.errors import LimitExceeded
+from lashup.errors import ConfigError, LimitExceeded
 from lashup.membership import (
     LAN,
     Changed,
@@ -251,6 +251,17 @@ def test_tags_beyond_the_limit_change_nothing():
 
     with pytest.raises(LimitExceeded):
         node.set_tags({"t": "x" * 600}, now=0.0)
+
+    assert node.me is before
+
+
+@pytest.mark.parametrize("tags", [{"a": 1}, {1: "a"}, {"a": None}, None, ["a"]])
+def test_tags_that_others_could_not_read_change_nothing(tags):
+    node = beliefs()
+    before = node.me
+
+    with pytest.raises(ConfigError, match="tags"):
+        node.set_tags(tags, now=0.0)
 
     assert node.me is before
 

@@ -1,4 +1,12 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
 from lashup.membership import Failed, LinkBroken, LinkFault, LinkMended, Reach, Swim
+from lashup.membership.link_faults import LinkFaults
+from lashup.membership.messages import Links
 from tests.membership.vocabulary import World, cluster
 
 
@@ -124,3 +132,28 @@ def test_a_fault_that_nobody_is_left_to_take_back_ends_by_itself():
 
     mended = [node for node, _ in world.heard(LinkMended)]
     assert sorted(mended) == sorted(2 * [swim.me.id for swim in others])
+
+
+def test_where_many_links_are_bad_all_are_looked_through_once_a_period_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    looks = 0
+    look = LinkFaults._faults
+
+    def counted(self: LinkFaults, *, now: float) -> Iterator[LinkFault]:
+        nonlocal looks
+        looks += 1
+        return look(self, now=now)
+
+    monkeypatch.setattr(LinkFaults, "_faults", counted)
+    world, (one, other, third) = cluster(3, seed=1)
+    world.run(5.0)
+    parts, told = one._link_faults, []
+    for number in range(1, 101):
+        now = world.now + number / 50
+        parts.hear(Links(other.me.id, 0, number, (third.me.id,)), now=now)
+        told += parts.news(now=now)
+
+    fault = LinkFault(other.me.id, third.me.id)
+    assert told == [LinkBroken(fault)]
+    assert 2 <= looks <= 3  # 100 words within two periods

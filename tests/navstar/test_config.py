@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from navstar.config import AgentHttpSource, FileSource, load_config, load_keys
+from navstar.config_check import find_problems
 from navstar.errors import Unusable
 
 KEY = bytes(range(32))
@@ -103,6 +104,24 @@ def test_a_seed_has_a_port_that_can_be_sent_to(written) -> None:
     assert problem.startswith("lashup.seeds[0]")
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "224.0.0.1"])
+def test_an_agent_address_that_no_packet_goes_to_is_refused(written, address) -> None:
+    text = WHOLE.replace('agent_ip = "10.0.0.1"', f'agent_ip = "{address}"')
+
+    (problem,) = problems(written(text))
+
+    assert problem.startswith("overlay.agent_ip: ")
+    assert "other hosts" in problem
+
+
+def test_a_name_that_a_terminal_would_obey_is_refused(written) -> None:
+    text = WHOLE.replace('name = "a1"', 'name = "a\\u001b[2J"')
+
+    (problem,) = problems(written(text))
+
+    assert problem.startswith("node.name: should be printable")
+
+
 @pytest.mark.parametrize("text", ["[node", "a = ", "\x00", "\ud800"])
 def test_what_is_not_toml_is_said_to_be_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "navstar.toml"
@@ -165,3 +184,43 @@ def test_a_file_that_holds_no_key_is_named_and_not_shown(written, tmp_path) -> N
 def test_a_missing_key_file_is_named(written) -> None:
     with pytest.raises(Unusable, match=r"key_files\[0\].*No such file"):
         load_keys(load_config(written(WHOLE)))
+
+
+def test_the_same_key_in_two_files_is_named(written, tmp_path) -> None:
+    for name in ("key", "key2"):
+        (tmp_path / name).write_bytes(KEY)
+    text = WHOLE.replace('["KEY"]', f'["KEY", "{tmp_path}/key2"]')
+    config = load_config(written(text))
+
+    with pytest.raises(Unusable, match=r"lashup.key_files\[1\].*same key"):
+        load_keys(config)
+
+
+def test_a_problem_behind_the_file_is_named_by_the_file(written) -> None:
+    path = written(WHOLE.replace("KEY", "/nowhere/key"))
+
+    first, *_ = find_problems(path)
+
+    assert first.field == f"{path}: lashup.key_files[0]"
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "said"),
+    [
+        ('cluster = "prod"', 'cluster = ""', "lashup.cluster: should not be empty"),
+        ('bind = ["10.0.0.1:7947", "[fd00::1]:7947"]', "bind = []",
+         "lashup.bind: should name one at least"),
+        ('seeds = "10.0.0.2:7947"', "seeds = 5",
+         "lashup.seeds: should be a list, not 5"),
+        ('name = "a1"', f'name = "{"x" * 65}"',
+         "node.name: should have at most 64 characters"),
+        ('seeds = "10.0.0.2:7947"', 'seeds = "h:1"',
+         "lashup.seeds[0]: should have an IP address, as in \"10.0.0.1:7947\","),
+    ],
+)  # fmt: skip
+def test_problems_are_said_in_words_of_the_file(written, line, instead, said) -> None:
+    assert line in WHOLE
+    (problem,) = problems(written(WHOLE.replace(line, instead)))
+
+    assert problem.startswith(said)
+    assert "not 'h'" not in problem

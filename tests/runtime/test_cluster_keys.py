@@ -75,6 +75,26 @@ def test_what_would_lock_somebody_out_is_refused_and_names_it(backend):
     run(backend, main)
 
 
+@pytest.mark.parametrize("given", [KEY, b"", OLD_ID.hex(), None])
+def test_what_is_no_key_id_is_refused_before_anybody_is_told_and_not_shown(
+    backend, given
+):
+    async def main():
+        async with cluster(1) as (one,):
+            for order in (one.keys.use, one.keys.remove):
+                with pytest.raises(UsageError, match="key_id_of") as caught:
+                    await order(given, leave_behind=True)
+                assert KEY.hex() not in str(caught.value)
+
+    run(backend, main)
+
+
+@pytest.mark.parametrize("given", [b"short", KEY.hex(), None])
+def test_what_is_no_key_has_no_id(given):
+    with pytest.raises(UsageError, match="a key is 32 bytes"):
+        key_id_of(given)
+
+
 def test_keys_are_replaced_with_one_node_offline_and_nobody_is_locked_out(tmp_path):
     async def main():
         async with AsyncExitStack() as stack:

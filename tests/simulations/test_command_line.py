@@ -118,6 +118,8 @@ def test_durations_take_their_units(capsys):
         (["--parts", "1"], "--parts"),
         (["--split", "1.1"], "--split"),
         (["--latency", "samples:/dev/null"], "--latency"),
+        (["--mtu", "10"], "--mtu: 10 is below 508"),
+        (["--latency", "normal:1ms"], "--latency: 'normal:1ms' is none of constant:T"),
     ],
 )
 def test_a_bad_value_is_an_error_that_names_it(arguments, named, capsys):
