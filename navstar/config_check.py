@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from lashup import ConfigError
@@ -89,13 +90,18 @@ def find_problems(path: Path) -> Iterator[Problem]:
     except Unusable as error:
         yield from _named(error)
         return
-    try:
-        node_config(config)
-        open_source(config, rng=random.Random(0))
-    except Unusable as error:
-        yield from _named(Unusable(str(path), error.problems))
-    except ConfigError as error:
-        yield Problem(f"{path}: lashup.{error.field}", error.problem)
+    # Each for itself: what one finds wrong says nothing of the other.
+    prepared: tuple[Callable[[Config], object], ...] = (
+        node_config,
+        partial(open_source, rng=random.Random(0)),
+    )
+    for prepare in prepared:
+        try:
+            prepare(config)
+        except Unusable as error:
+            yield from _named(Unusable(str(path), error.problems))
+        except ConfigError as error:
+            yield Problem(f"{path}: lashup.{error.field}", error.problem)
     for problem in host_problems(config):
         yield Problem(f"{path}: {problem.field}", problem.problem)
     if isinstance(config.source, FileSource):

@@ -10,6 +10,7 @@ import sys
 
 #: What the extra `navstar` brings, as it is imported.
 _BROUGHT_BY_EXTRA = frozenset({"pydantic", "pyroute2", "rich", "structlog", "typer"})
+_INSTALL = "pip install '.[navstar]'"
 #: Exit code for a command that cannot be understood here.
 _NOT_UNDERSTOOD = 2
 
@@ -24,7 +25,7 @@ def main() -> None:
         missing = (error.name or "").partition(".")[0]
         if missing not in _BROUGHT_BY_EXTRA:
             raise
-        text = f"{missing} is not installed; pip install 'lashup[navstar]' brings it"
+        text = f"{missing} is not installed; in lashup's source, {_INSTALL} brings it"
         if "--json" in sys.argv:
             print(json.dumps({"error": text}))  # noqa: T201
         print(f"navstar: {text}", file=sys.stderr)  # noqa: T201

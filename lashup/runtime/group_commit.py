@@ -19,6 +19,7 @@ what came meanwhile, until there is space.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -76,13 +77,12 @@ class GroupCommit:
         self._waiting: list[Persist] = []
         self._is_full = self._is_committing = False
         self._patience = anyio.CancelScope()
-        #: That something waits, and that it can wait no longer.
-        self._some, self._urgent = anyio.Event(), anyio.Event()
+        #: That something can wait no longer.
+        self._urgent = anyio.Event()
 
     def put(self, persist: Persist) -> None:
         """Have these rows go with the next transaction."""
         self._waiting.append(persist)
-        self._some.set()
         if not persist.within or len(self._waiting) >= _MOST_TOGETHER:
             self._urgent.set()
             return
@@ -106,6 +106,7 @@ class GroupCommit:
             self.put(persist)  # `run` meets the same, and knows what to do.
             return
         self._waiting = []
+        self._patience.deadline = math.inf
         self._saved(batch)
 
     async def run(self) -> None:
@@ -116,7 +117,6 @@ class GroupCommit:
         """
         try:
             while True:
-                await self._some.wait()
                 with self._patience:
                     await self._urgent.wait()
                 try:
@@ -131,7 +131,7 @@ class GroupCommit:
 
     async def _commit(self) -> None:
         batch, self._waiting = self._waiting, []
-        self._some, self._urgent = anyio.Event(), anyio.Event()
+        self._urgent = anyio.Event()
         self._patience = anyio.CancelScope()
         if not batch:
             return
@@ -141,7 +141,6 @@ class GroupCommit:
         except StorageFull:
             # In its order, before all that came later.
             self._waiting[:0] = batch
-            self._some.set()
             self._urgent.set()
             raise
         finally:

@@ -40,10 +40,10 @@ class Changes:
         return self
 
     async def __anext__(self) -> KeyChanged:
+        # A subscriber that never has to wait must still let others run. Before the
+        # change is taken: one that is cancelled here has lost nothing.
+        await anyio.lowlevel.checkpoint()
         while True:
-            # A subscriber that never has to wait must still let others run. Before the
-            # change is taken: one that is cancelled here has lost nothing.
-            await anyio.lowlevel.checkpoint()
             change = self._node.kv.take(self._subscription)
             if change is not None:
                 return change

@@ -155,6 +155,20 @@ def test_every_problem_of_configuration_and_allocation_is_named(
     assert any("allocation.toml: overlay" in problem for problem in problems)
 
 
+def test_a_missing_key_does_not_hide_what_the_source_lacks(config: Path) -> None:
+    text = config.read_text()
+    before, _, rest = text.partition("[source]")
+    _, _, after = rest.partition("\n[")
+    source = '[source]\nkind = "agent-http"\ntoken_file = "DIR/token"\n'
+    config.write_text(f'{before}key_files = ["DIR/key"]\n{source}\n[{after}')
+
+    checked = navstar("config", "check", "--config", config, "--json")
+
+    problems = json.loads(checked.stdout)["problems"]
+    assert any("lashup.key_files[0]" in problem for problem in problems)
+    assert any("source.token_file" in problem for problem in problems)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [

@@ -31,7 +31,7 @@ def test_without_the_extra_one_line_says_what_to_install(missing, command) -> No
 
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
-    assert "pip install 'lashup[navstar]'" in ended.stderr
+    assert "pip install '.[navstar]'" in ended.stderr
     assert missing in json.loads(ended.stdout)["error"]
 
 
