@@ -26,6 +26,8 @@ class DeltaGroup:
     def __init__(self) -> None:
         self._facts: dict[Dot, Fact] = {}
         self._context = CausalContext()
+        #: Of the facts, on the wire. Kept, as each write asks for it.
+        self._bytes = 0
 
     def __bool__(self) -> bool:
         return len(self._context) > 0
@@ -36,8 +38,9 @@ class DeltaGroup:
         new = {d: f for d, f in delta.facts.items() if d not in seen}
         gone = [d for d in self._facts if d in delta.context and d not in delta.facts]
         for dot in gone:
-            del self._facts[dot]
+            self._bytes -= _fact_size(self._facts.pop(dot))
         self._facts.update(new)
+        self._bytes += sum(map(_fact_size, new.values()))
         self._context.update(delta.context)
 
     def delta(self) -> Delta:
@@ -47,13 +50,18 @@ class DeltaGroup:
     @property
     def size(self) -> int:
         """Bytes that it takes on the wire, at most."""
-        return size_of(self.delta())
+        return self._bytes + _context_size(self._context)
 
 
 def size_of(delta: Delta) -> int:
     """Bytes that a delta takes on the wire, at most."""
-    size = _PER_DELTA + _PER_RUN * sum(len(runs) for _, runs in delta.context.items())
-    for fact in delta.facts.values():
-        size += _PER_FACT + len(fact.key) + len(fact.payload)
-        size += sum(map(len, fact.path)) + _PER_STEP * len(fact.path)
-    return size
+    return sum(map(_fact_size, delta.facts.values())) + _context_size(delta.context)
+
+
+def _fact_size(fact: Fact) -> int:
+    path = sum(map(len, fact.path)) + _PER_STEP * len(fact.path)
+    return _PER_FACT + len(fact.key) + path + len(fact.payload)
+
+
+def _context_size(context: CausalContext) -> int:
+    return _PER_DELTA + _PER_RUN * sum(len(runs) for _, runs in context.items())

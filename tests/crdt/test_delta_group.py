@@ -49,6 +49,14 @@ def test_a_group_is_never_longer_on_the_wire_than_it_says(deltas):
     assert len(encode_delta(group)) <= size_of(group)
 
 
+@given(reachable_deltas(count=6))
+def test_the_size_of_a_group_is_that_of_what_it_amounts_to(deltas):
+    group = DeltaGroup()
+    for delta in deltas:
+        group.put(delta)
+        assert group.size == size_of(group.delta())
+
+
 @given(reachable_deltas(count=3))
 def test_its_deltas_are_as_they_were(deltas):
     before = [(dict(delta.facts), delta.context.copy()) for delta in deltas]
