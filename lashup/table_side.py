@@ -183,6 +183,8 @@ class TableSide:
                 case Send(to, payload):
                     self._traffic.sent(messages.kind_of(payload), len(payload))
                     self._outbox.put(to, Channel.KV, payload)
+                case Announce() if len(self._view.order) == 1:
+                    pass  # Whoever comes gets it by reconciliation.
                 case Announce(delta):
                     self._tell(self._announcements.put(delta, now=now), now=now)
                 case Stopped():

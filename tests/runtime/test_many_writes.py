@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from lashup import NodeConfig, RunningNode, open_node, register
+from lashup import LOCAL, NodeConfig, RunningNode, open_node, register
 
 WRITERS, WRITES = 64, 20
 
@@ -74,5 +74,26 @@ def test_who_writes_all_the_time_leaves_the_loop_to_others(backend: str) -> None
                 tasks.cancel_scope.cancel()
 
             assert turns >= WRITES
+
+    run(backend, main)
+
+
+def test_who_writes_alone_tells_nobody_and_whoever_comes_gets_it(backend: str) -> None:
+    async def main() -> None:
+        key = bytes(32)
+        alone = NodeConfig(name="a", keys=[key], membership=LOCAL)
+        async with open_node(alone) as a:
+            await write(a, "key")
+            assert a.statistics()["kv_announced_writes"] == 0
+
+            later = NodeConfig(
+                name="b", keys=[key], membership=LOCAL, seeds=[a.address]
+            )
+            async with open_node(later) as b:
+                await b.wait_until(lambda: bool(b.kv.get(("key",))))
+                assert b.kv.get(("key",)) == a.kv.get(("key",))
+                await a.wait_until(lambda: len(a.live_members()) == 2)
+                await a.kv.update(("key",), register("n").assign("told"))
+                assert a.statistics()["kv_announced_writes"] == 1
 
     run(backend, main)
