@@ -20,44 +20,12 @@ from lashup.kinds import check_number
 from lashup.kv.confirmation import Wait
 from lashup.kv.dump import decode_dump_untrusted, encode_dump
 from lashup.kv.pattern import EVERYTHING, Pattern
-from lashup.kv.subscription import KeyChanged, Subscription
+from lashup.kv.subscription import Subscription
 from lashup.node import Node
+from lashup.runtime.changes import Changes
 
 #: Facts of a dump that are taken before others get their turn: some milliseconds.
 _TAKEN_AT_ONCE = 4_096
-
-
-class Changes:
-    """One subscriber's changes. Iterate it; it ends when the node does."""
-
-    def __init__(self, node: Node, subscription: Subscription) -> None:
-        self._node = node
-        self._subscription = subscription
-        self._is_closed = False
-        self._changed = anyio.Event()
-
-    def __aiter__(self) -> Changes:
-        return self
-
-    async def __anext__(self) -> KeyChanged:
-        # A subscriber that never has to wait must still let others run. Before the
-        # change is taken: one that is cancelled here has lost nothing.
-        await anyio.lowlevel.checkpoint()
-        while True:
-            change = self._node.kv.take(self._subscription)
-            if change is not None:
-                return change
-            if self._is_closed:
-                raise StopAsyncIteration
-            self._changed = anyio.Event()
-            await self._changed.wait()
-
-    def _wake(self) -> None:
-        self._changed.set()
-
-    def _close(self) -> None:
-        self._is_closed = True
-        self._changed.set()
 
 
 class Table:
