@@ -23,6 +23,7 @@ from dataclasses import replace
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import anyio.to_thread
 
 from lashup.config import NodeConfig, check_addresses
@@ -47,6 +48,8 @@ from lashup.runtime.tripwire import Tripwires
 from lashup.runtime.udp import SendResult, UdpEndpoint
 from lashup.wire.readers import NODE_ID_SIZE
 
+#: Seconds for which datagrams are taken in before other tasks of the process go on.
+_TURN = 0.01
 #: Seconds between two looks at how the wall clock has drifted.
 _CLOCK_PERIOD = 1.0
 #: Seconds by which it has jumped, which is followed before anything else is done.
@@ -308,9 +311,14 @@ class RunningNode:
             self._now()
             # Datagrams first: a process that was stopped blames itself, and not the
             # peers whose answers have been in the buffer all the time.
+            turn_until = anyio.current_time() + _TURN
             for data, sender in self._endpoint.drain():
+                if (now := anyio.current_time()) > turn_until:
+                    await anyio.lowlevel.checkpoint()
+                    now = anyio.current_time()
+                    turn_until = now + _TURN
                 try:
-                    effects = self._node.receive(data, sender, now=anyio.current_time())
+                    effects = self._node.receive(data, sender, now=now)
                 except MalformedDatagram:
                     continue  # Counted by the envelope; never answered.
                 self._perform(effects)
