@@ -5,8 +5,9 @@ Theory of operation
 A write is announced as soon as it is on disk. One that comes within `GAP` of an
 announcement waits until that is over, and whatever else comes meanwhile is joined with
 it: one delta, in which a field that was written ten times stands once. So a writer
-that never stops costs every other member 50 messages a second, not thousands, and
-keeps its own core for writing; one that writes now and then is not held up.
+that never stops costs every other member 20 messages a second, not thousands, and
+keeps its own core for writing; one that writes now and then is not held up. After a gap
+in which `MANY` writes came, the next is `LONG_GAP`.
 
 A group that would not fit a datagram any more is announced at once, as fragments are
 lost together. Who waits for others to have a write has it announced at once, too, and
@@ -26,6 +27,8 @@ from lashup.machine import NEVER
 
 #: Seconds between two announcements, while each fits a datagram.
 GAP = 0.02
+#: The same after so many writes in one of them: hundreds of writes a second.
+LONG_GAP, MANY = 0.05, 16
 
 
 class Announcements:
@@ -68,7 +71,7 @@ class Announcements:
         if not self._group:
             return []
         group, self._group = self._group, DeltaGroup()
-        self._next_at = now + GAP
+        self._next_at = now + (LONG_GAP if self._waiting >= MANY else GAP)
         self._told, self._waiting = self._told + self._waiting, 0
         self._sent += 1
         return [group.delta()]

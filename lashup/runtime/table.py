@@ -64,7 +64,7 @@ class Table:
         """Write one key: all operations at once, or none.
 
         Returns when the write is on this node's disk and on its way to the others, or
-        about to be, together with those close behind it (20 ms at most).
+        about to be, together with those close behind it (50 ms at most).
         A cancelled call does not take the write back.
 
         Args:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lashup.crdt import MapField
 from lashup.crdt.delta_group import size_of
 from lashup.crdt.facts import FactSet
-from lashup.kv.announcements import GAP, Announcements
+from lashup.kv.announcements import GAP, LONG_GAP, MANY, Announcements
 from lashup.machine import NEVER
 from tests.vocabulary import Site
 
@@ -80,6 +81,18 @@ def test_a_field_that_was_written_again_and_again_stands_once():
     assert writer.is_all_told
 
 
+@pytest.mark.parametrize(("writes", "gap"), [(MANY - 1, GAP), (MANY, LONG_GAP)])
+def test_the_gap_after_many_writes_is_a_longer_one(writes: int, gap: float):
+    writer = Writer()
+    for number in range(1 + writes):
+        writer.write(number, now=10.0)
+    writer.tick(now=10.0 + GAP)
+
+    writer.write("later", now=10.0 + GAP)
+
+    assert writer.announcements.next_wakeup() == 10.0 + GAP + gap
+
+
 def test_what_would_not_fit_a_datagram_any_more_goes_before():
     writer = Writer()
     for number in range(50):
@@ -135,13 +148,13 @@ def test_every_write_is_told_within_the_gap_and_no_more_often(steps):
     for pause, field in steps:
         end = now + pause
         while (due := writer.announcements.next_wakeup()) <= end:
-            assert due <= oldest + GAP
+            assert due <= oldest + LONG_GAP
             writer.tick(now=due)
         now = end
         if writer.announcements.next_wakeup() == NEVER:
             oldest = now
         writer.write(now, field=str(field), now=now)
-    writer.tick(now=now + GAP)
+    writer.tick(now=now + LONG_GAP)
 
     assert writer.is_all_told
     assert all(
