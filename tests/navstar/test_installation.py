@@ -30,7 +30,7 @@ def test_a_file_that_was_changed_is_kept_and_named(changed: Path) -> None:
     said = install(changed)
 
     assert (changed / UNIT).read_text() == "mine"
-    assert f"{changed / UNIT} differs, and is left as it is" in said
+    assert f"{changed / UNIT} says something else: kept" in said
     assert "--force" in said
 
 

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from navstar.config import Config, parse_config
-from navstar.installation import USUAL_PROGRAM, Changed, files, install
+from navstar.installation import USUAL_PROGRAM, files, install
 from navstar.reload import compare, merged
 from navstar.supervision import Supervisor
 
@@ -196,18 +196,3 @@ def test_packaging_holds_what_install_writes(tmp_path) -> None:
     assert (again.written, again.kept) == ((), ())
     unit = (tmp_path / "etc/systemd/system/navstar.service").read_text()
     assert "ExecStart=/opt/navstar/bin/navstar run " in unit
-
-
-def test_a_file_that_somebody_has_changed_is_replaced_only_if_asked(tmp_path) -> None:
-    install(tmp_path, program="/usr/bin/navstar")
-    unit = tmp_path / "etc/systemd/system/navstar.service"
-    ours = unit.read_text()
-    unit.write_text(f"{ours}# and this\n")
-
-    left = install(tmp_path, program="/usr/bin/navstar")
-    assert (left.written, left.kept) == ((), (unit,))
-    assert unit.read_text().endswith("# and this\n")
-
-    done = install(tmp_path, program="/usr/bin/navstar", changed=Changed.REPLACE)
-    assert (done.written, done.kept) == ((unit,), ())
-    assert unit.read_text() == ours
