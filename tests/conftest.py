@@ -16,6 +16,11 @@ _CAP_NET_ADMIN = 12
 _CAP_SYS_ADMIN = 21
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Three for two cores: tests on real kernels wait for most of their time."""
+    return max(1, len(os.sched_getaffinity(0)) * 3 // 2)
+
+
 def _why_no_kernel() -> str | None:
     """Why tests cannot make network namespaces here, or None if they can."""
     if os.geteuid() != 0:
