@@ -75,7 +75,7 @@ class GroupCommit:
         self._tell = tell
         self._rng = rng
         self._waiting: list[Persist] = []
-        self._is_full = self._is_committing = False
+        self._is_full = self._is_committing = self._is_over = False
         self._patience = anyio.CancelScope()
         #: That something can wait no longer.
         self._urgent = anyio.Event()
@@ -96,7 +96,8 @@ class GroupCommit:
         For whoever knows that nobody else waits for the disk.
         """
         batch = [*self._waiting, persist]
-        is_busy = self._is_committing or self._is_full
+        # After `run` has ended nothing may follow: it may have lost a batch.
+        is_busy = self._is_committing or self._is_full or self._is_over
         if is_busy or not self._commits.may_block(batch):
             self.put(persist)
             return
@@ -128,6 +129,8 @@ class GroupCommit:
             # What is known is kept, though nobody waits for it any more.
             await self._commit()
             raise
+        finally:
+            self._is_over = True
 
     async def _commit(self) -> None:
         batch, self._waiting = self._waiting, []

@@ -272,3 +272,22 @@ async def test_a_disk_that_fails_ends_it(
     put(bench)
     with pytest.raises(StorageError, match="gone"):
         await bench.group.run()
+
+
+async def test_nothing_follows_a_batch_that_is_lost(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(batch: Sequence[Persist]) -> None:
+        raise StorageError("gone")
+
+    bench = Bench()
+    with monkeypatch.context() as failing:
+        failing.setattr(bench.disk, "commit", fail)
+        bench.put()
+        with pytest.raises(StorageError, match="gone"):
+            await bench.group.run()
+    # The disk works again, and a later row would say that the lost one was seen.
+    bench.put_alone()
+
+    assert bench.disk.batches == []
+    assert bench.saved == []
