@@ -104,7 +104,9 @@ class TableSide:
         effects: list[Effect] = []
         outcome = self._kv.load_dump(delta, as_of=as_of, wall=wall)
         saves = [effect for effect in outcome if isinstance(effect, Save)]
-        effects += [self._savings.write(save, self._update) for save in saves]
+        # In their order; the last one's being there is all of them being there.
+        effects += [self._savings.rows(save) for save in saves[:-1]]
+        effects += [self._savings.write(save, self._update) for save in saves[-1:]]
         rest = [effect for effect in outcome if not isinstance(effect, Save)]
         self.take(rest, effects, now=now)
         if not saves:
@@ -183,7 +185,7 @@ class TableSide:
                 case Send(to, payload):
                     self._traffic.sent(messages.kind_of(payload), len(payload))
                     self._outbox.put(to, Channel.KV, payload)
-                case Announce() if len(self._view.order) == 1:
+                case Announce() if self._view.is_alone:
                     pass  # Whoever comes gets it by reconciliation.
                 case Announce(delta):
                     self._tell(self._announcements.put(delta, now=now), now=now)

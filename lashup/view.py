@@ -25,6 +25,11 @@ class View:
         """The ids of the live members, sorted, this node included."""
         return self.membership.alive()
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether this node is the only live member; not so for one that has left."""
+        return [*self.order] == [self.membership.me.id]
+
     def address_of(self, node: NodeId) -> Address | None:
         """Where to send what is for a member; None if it is not known."""
         return self.membership.address_of(node)

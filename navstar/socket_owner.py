@@ -18,6 +18,8 @@ HIDDEN = "a process that this one may not look into"
 #: libnl's sockets have the process in the lower 22 bits, and their number above;
 #: what the kernel chooses itself is the process alone, if that is free.
 _PID_MASK = (1 << 22) - 1
+#: Where the process's number was taken, the kernel counts down from -4097.
+_KERNELS_CHOICE = 1 << 31
 
 
 def socket_owner(inode: int, proc: Path = _PROC) -> str | None:
@@ -67,6 +69,8 @@ def _inode_at(port: int, proc: Path) -> int | None:
 
 
 def _by_number(port: int, proc: Path) -> str:
+    if port >= _KERNELS_CHOICE:
+        return HIDDEN
     pid = port & _PID_MASK
     try:
         name = (proc / str(pid) / "comm").read_text(errors="replace").strip()

@@ -315,7 +315,7 @@ class RunningNode:
             for data, sender in self._endpoint.drain():
                 if (now := anyio.current_time()) > turn_until:
                     await anyio.lowlevel.checkpoint()
-                    now = anyio.current_time()
+                    now = self._now()
                     turn_until = now + _TURN
                 try:
                     effects = self._node.receive(data, sender, now=now)

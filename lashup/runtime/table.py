@@ -106,7 +106,8 @@ class Table:
             key, operations, now=self._clock(), expect=expect, wait=wait
         )
         try:
-            await self._until_visible(update, effects)
+            carry_out = self._carry_out if self._waiters else self._carry_out_alone
+            await self._until_visible(update, effects, carry_out)
             if wait is not None:
                 await self._until_confirmed(update, within=within)
         finally:
@@ -169,7 +170,7 @@ class Table:
         for delta in found.deltas:
             self._require_open()
             update, effects = self._node.load(delta, as_of=as_of, now=self._clock())
-            await self._until_visible(update, effects)
+            await self._until_visible(update, effects, self._carry_out)
         return len(self._node.kv.store.facts) - before
 
     def get(self, key: Key) -> MapView:
@@ -239,8 +240,12 @@ class Table:
         """Return when `is_synchronised`; on a lone node that is never."""
         await self._wait_until(lambda: self.is_synchronised)
 
-    async def _until_visible(self, update: int, effects: Sequence[Effect]) -> None:
-        carry_out = self._carry_out if self._waiters else self._carry_out_alone
+    async def _until_visible(
+        self,
+        update: int,
+        effects: Sequence[Effect],
+        carry_out: Callable[[Sequence[Effect]], None],
+    ) -> None:
         waiter = self._waiters[update] = anyio.Event()
         try:
             carry_out(effects)
