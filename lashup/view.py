@@ -28,7 +28,8 @@ class View:
     @property
     def is_alone(self) -> bool:
         """Whether this node is the only live member; not so for one that has left."""
-        return [*self.order] == [self.membership.me.id]
+        order = self.order
+        return len(order) == 1 and order[0] == self.membership.me.id
 
     def address_of(self, node: NodeId) -> Address | None:
         """Where to send what is for a member; None if it is not known."""
