@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -12,23 +12,11 @@ import pytest
 from lashup import LOCAL, NodeConfig, RunningNode, open_node, register
 from lashup.machine import Persist
 from lashup.runtime.sqlite_storage import SqliteStorage
+from tests.runtime.test_table import backend, run
 
+#: Pytest finds a fixture by its name here.
+__all__ = ["backend"]
 WRITERS, WRITES = 64, 20
-
-
-@pytest.fixture(params=["trio", "asyncio"])
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-def run(backend: str, main: Callable[[], Awaitable[None]]) -> None:
-    """Run a test on one event loop, within thirty seconds."""
-
-    async def bounded() -> None:
-        with anyio.fail_after(30):
-            await main()
-
-    anyio.run(bounded, backend=backend)
 
 
 async def write(node: RunningNode, key: str) -> None:
