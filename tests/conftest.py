@@ -16,6 +16,7 @@ _CAP_NET_ADMIN = 12
 _CAP_SYS_ADMIN = 21
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Three for two cores: tests on real kernels wait for most of their time."""
     return max(1, len(os.sched_getaffinity(0)) * 3 // 2)

@@ -10,6 +10,10 @@ in the loop. After one that was long, or when the average rises, they are made i
 thread for `THREAD_FOR` seconds at least: one stall costs the loop one stall. Time in
 which this process had no core does not count: a thread would have to wait for one, too,
 and more often.
+
+A thread beside a loop that never rests is slow however quick the disk is, because it
+waits for its turn some times in each commit. So the loop is tried again after a while
+also where the thread is slow; seldom, where it is the disk.
 """
 
 from __future__ import annotations
@@ -17,19 +21,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import anyio
-import anyio.to_thread
 
 from lashup.machine import Persist
 from lashup.runtime.memory_storage import MemoryStorage
 from lashup.runtime.sqlite_storage import SqliteStorage
 from lashup.runtime.storage import Storage
+from lashup.runtime.threads import run_in_thread
 
 #: Seconds that a commit may take on average, and any one of them, in the loop. The
 #: second one leaves room for SQLite folding its log into the database now and then.
 SHORT = 0.001
 STALL = 0.02
-#: Seconds after which the loop is tried again.
+#: Seconds after which the loop is tried again; twice as many after each try in vain.
 THREAD_FOR = 10.0
+THREAD_FOR_LONGEST = 600.0
 #: Rows that are never written in the loop at once, however quick the disk: 4 us each.
 MOST_ROWS = 256
 #: Commits over which the average runs, more or less.
@@ -60,6 +65,9 @@ class Commits:
         # Nothing is known of the disk: the first ones are made in the thread.
         self._mean = 2 * SHORT
         self._thread_until = 0.0
+        #: When the loop is tried although commits are long, and how much later again.
+        self._try_at = clock() + THREAD_FOR
+        self._try_after = THREAD_FOR
 
     async def commit(self, batch: Sequence[Persist]) -> None:
         """Make a batch durable. It is not cancelled half-way.
@@ -73,7 +81,7 @@ class Commits:
         self.in_thread += 1
         # Shielded: a batch that was taken off the queue must not get lost.
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self._timed, batch)
+            await run_in_thread(self._timed, batch)
 
     def commit_here(self, batch: Sequence[Persist]) -> None:
         """Make a batch durable in this very call, if that `may_block`.
@@ -85,7 +93,20 @@ class Commits:
             self._storage.commit(batch)
             return
         self.in_loop += 1
-        self._timed(batch)
+        is_try = self._mean > SHORT
+        took = self._timed(batch)
+        if took > STALL:
+            # In the thread it may have been no stall of the disk.
+            self._thread_until = self._clock() + THREAD_FOR
+        if not is_try:
+            return
+        if took <= SHORT:
+            # So it was the thread that was slow.
+            self._mean = took
+            self._try_after = THREAD_FOR
+        else:
+            self._try_after = min(2 * self._try_after, THREAD_FOR_LONGEST)
+            self._try_at = self._clock() + self._try_after
 
     def may_block(self, batch: Sequence[Persist]) -> bool:
         """Whether this batch should be made durable in the loop."""
@@ -93,15 +114,18 @@ class Commits:
             return True
         if not isinstance(self._storage, SqliteStorage):
             return False  # A storage of somebody else's may wait for the loop.
-        if self._mean > SHORT or self._clock() < self._thread_until:
+        now = self._clock()
+        if now < self._thread_until or (self._mean > SHORT and now < self._try_at):
             return False
         return sum(len(one.puts) + len(one.deletes) for one in batch) <= MOST_ROWS
 
-    def _timed(self, batch: Sequence[Persist]) -> None:
+    def _timed(self, batch: Sequence[Persist]) -> float:
         began, delayed = self._clock(), self._delay()
         self._storage.commit(batch)
         took = self._clock() - began - (self._delay() - delayed)
-        if took > STALL:
-            self._thread_until = self._clock() + THREAD_FOR
+        was_short = self._mean <= SHORT
         # A stall counts as one long commit, or it would take hundreds to forget it.
         self._mean += (min(took, STALL) - self._mean) / _AVERAGED
+        if was_short and self._mean > SHORT:
+            self._try_at = self._clock() + self._try_after
+        return took

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
-import anyio.to_thread
 
 from lashup.config import NodeConfig
 from lashup.errors import MalformedDatagram, StorageError
@@ -20,6 +19,7 @@ from lashup.runtime.memory_storage import MemoryStorage
 from lashup.runtime.seeding import Seeding, SeedSource
 from lashup.runtime.sqlite_storage import SqliteStorage
 from lashup.runtime.storage import Storage
+from lashup.runtime.threads import run_in_thread
 from lashup.runtime.udp import UdpEndpoint
 
 
@@ -53,13 +53,13 @@ async def open_node(
     """
     store = storage if storage is not None else await _open_storage(config)
     try:
-        tables = await anyio.to_thread.run_sync(store.load)
+        tables = await run_in_thread(store.load)
         # Boot ids, and so nonces, come from here: they must never come twice.
         entropy = random.SystemRandom()
         with _damage(config):
             identity = next_start(tables, rng=entropy, wall=time.time())
         rng = random.Random(entropy.getrandbits(256))
-        await anyio.to_thread.run_sync(store.commit, [identity.save()])
+        await run_in_thread(store.commit, [identity.save()])
         with UdpEndpoint(config.bind_addresses) as endpoint, _single_errors():
             running = _compose(config, identity, endpoint, store, tables, rng)
             async with anyio.create_task_group() as tasks:
@@ -85,16 +85,14 @@ async def open_node(
                     tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(store.close)
+            await run_in_thread(store.close)
 
 
 async def _open_storage(config: NodeConfig) -> Storage:
     if config.data_dir is None:
         return MemoryStorage()
     directory = config.data_dir
-    return await anyio.to_thread.run_sync(
-        lambda: SqliteStorage(directory, cluster=config.cluster)
-    )
+    return await run_in_thread(lambda: SqliteStorage(directory, cluster=config.cluster))
 
 
 def _compose(

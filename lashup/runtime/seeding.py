@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import anyio
-import anyio.to_thread
 
 from lashup.config import check_addresses
 from lashup.errors import NodeClosed
 from lashup.machine import Address
+from lashup.runtime.threads import run_in_thread
 
 #: Seconds between two looks at a source, while this node is alone.
 SEED_PERIOD = 5.0
@@ -68,7 +68,7 @@ class Seeding:
 
     async def _look(self) -> None:
         try:
-            found = await anyio.to_thread.run_sync(
+            found = await run_in_thread(
                 lambda: tuple(self._source()), abandon_on_cancel=True
             )
             check_addresses("seeds", found)

@@ -8,7 +8,6 @@ from types import NoneType
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
 from lashup.crdt.field import Key
 from lashup.crdt.map import MapView
@@ -23,6 +22,7 @@ from lashup.kv.pattern import EVERYTHING, Pattern
 from lashup.kv.subscription import Subscription
 from lashup.node import Node
 from lashup.runtime.changes import Changes
+from lashup.runtime.threads import run_in_thread
 
 #: Facts of a dump that are taken before others get their turn: some milliseconds.
 _TAKEN_AT_ONCE = 4_096
@@ -125,7 +125,7 @@ class Table:
         with self._node.kv.store.facts.cut() as state:
             while not state.take(_TAKEN_AT_ONCE):
                 await anyio.lowlevel.checkpoint()
-        return await anyio.to_thread.run_sync(
+        return await run_in_thread(
             lambda: encode_dump(state, cluster=cluster, wall=wall, as_of=as_of)
         )
 
@@ -151,7 +151,7 @@ class Table:
         """
         self._require_member()
         try:
-            found = await anyio.to_thread.run_sync(decode_dump_untrusted, dump)
+            found = await run_in_thread(decode_dump_untrusted, dump)
         except MalformedDatagram as error:
             raise UsageError(f"dump: {error}") from error
         if found.cluster != self._node.cluster:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,14 @@ import pytest
 
 from lashup.errors import StorageError
 from lashup.machine import Persist
-from lashup.runtime.commits import MOST_ROWS, SHORT, STALL, THREAD_FOR, Commits
+from lashup.runtime.commits import (
+    MOST_ROWS,
+    SHORT,
+    STALL,
+    THREAD_FOR,
+    THREAD_FOR_LONGEST,
+    Commits,
+)
 from lashup.runtime.memory_storage import MemoryStorage
 from lashup.runtime.sqlite_storage import SqliteStorage
 
@@ -25,6 +33,8 @@ class Disk(SqliteStorage):
         super().__init__(directory, cluster="tests")
         self.now = 1_000.0
         self.takes = SHORT / 4
+        #: Seconds by which one takes longer in a thread, as beside a busy loop.
+        self.waits_for_turn = 0.0
         #: Seconds of these in which the process has no core.
         self.waits_for_core = 0.0
         self.delayed = 0.0
@@ -33,6 +43,8 @@ class Disk(SqliteStorage):
     def commit(self, batch: Sequence[Persist]) -> None:
         self.threads.append(threading.current_thread() is not threading.main_thread())
         self.now += self.takes + self.waits_for_core
+        if self.threads[-1]:
+            self.now += self.waits_for_turn
         self.delayed += self.waits_for_core
         super().commit(batch)
 
@@ -89,6 +101,33 @@ async def test_a_disk_that_becomes_slow_is_written_in_the_thread(disk):
         await settled.commit(ROW)
 
     assert await _in_thread(settled, disk, ROW)
+
+
+async def test_a_quick_disk_is_found_out_beside_a_loop_that_never_rests(disk):
+    commits = _commits(disk)
+    disk.waits_for_turn = 2 * STALL
+    ends = disk.now + THREAD_FOR
+    while disk.now < ends:
+        assert await _in_thread(commits, disk, ROW)
+
+    for _ in range(100):
+        assert not await _in_thread(commits, disk, ROW)
+
+
+async def test_a_slow_disk_costs_the_loop_less_and_less(disk):
+    commits = _commits(disk)
+    disk.takes = STALL / 2
+    ends = disk.now + 2 * 3600
+    tries = []
+    while disk.now < ends:
+        if not await _in_thread(commits, disk, ROW):
+            tries.append(disk.now)
+        disk.now += 5.0  # a write every five seconds
+
+    waits = [after - before for before, after in itertools.pairwise(tries)]
+    assert waits[0] >= 2 * THREAD_FOR
+    assert waits[-1] >= THREAD_FOR_LONGEST
+    assert len(tries) < 20
 
 
 async def test_a_large_batch_is_never_written_in_the_loop(disk):

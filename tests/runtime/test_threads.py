@@ -1,0 +1,79 @@
+"""A call in a thread gets its turn although the loop never rests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from lashup.runtime import threads
+from lashup.runtime.threads import run_in_thread
+
+
+@pytest.fixture(params=["trio", "asyncio"])
+def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    return lambda main: anyio.run(main, backend=request.param)
+
+
+def test_the_loop_pauses_while_a_call_is_in_its_thread(run, monkeypatch):
+    # Whether a waiting thread is too late is the scheduler's doing; that the loop makes
+    # room for it is ours. This call returns as soon as there was room twice.
+    rooms = threading.Semaphore(0)
+    monkeypatch.setattr(time, "sleep", lambda _: rooms.release())
+
+    def call() -> bool:
+        return rooms.acquire(timeout=10) and rooms.acquire(timeout=10)
+
+    async def main() -> bool:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_never_rest)
+            had_room = await run_in_thread(call)
+            tasks.cancel_scope.cancel()
+        return had_room
+
+    assert run(main)
+
+
+async def _never_rest() -> None:
+    while True:
+        await anyio.lowlevel.checkpoint()
+
+
+def test_what_the_call_returns_or_raises_is_what_its_caller_gets(run):
+    async def main() -> None:
+        assert await run_in_thread(divmod, 7, 2) == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            await run_in_thread(divmod, 7, 0)
+
+    run(main)
+
+
+def test_no_pause_follows_a_call_that_has_ended(run, monkeypatch):
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+
+    async def main() -> None:
+        await run_in_thread(divmod, 7, 2)
+        so_far = len(pauses)
+        with anyio.move_on_after(4 * threads.PERIOD):
+            await _never_rest()
+        assert len(pauses) == so_far
+
+    run(main)
+
+
+def test_a_cancelled_caller_waits_for_its_call(run):
+    ended: list[int] = []
+
+    async def main() -> None:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await run_in_thread(ended.append, 1)
+        assert ended in ([], [1])  # not begun, or done to its end
+
+    run(main)
