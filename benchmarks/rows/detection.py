@@ -29,7 +29,7 @@ _P99 = 2.3
 
 #: Nodes, seeds of the short and of the full form, greatest median.
 _SIZES = ((5, 20, 100, 1.0), (20, 10, 100, 1.0), (50, 5, 100, 1.0), (100, 3, 100, 1.0),
-          (1_000, 0, 20, 1.2))  # fmt: skip
+          (1_000, 0, 100, 1.2))  # fmt: skip
 
 
 def measure_silent(effort: Effort) -> list[Case]:
