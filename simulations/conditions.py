@@ -38,6 +38,7 @@ class Parameter:
         choices: The values that it takes; empty where any will do.
         least: A number is not below this.
         most: Nor above this.
+        leaves: It is a number of nodes, and must leave so many of them; None: it is not.
     """
 
     option: str
@@ -49,6 +50,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     least: float = 0.0
     most: float = math.inf
+    leaves: int | None = None
 
     def parse(self, text: str) -> Value:
         """A value as it is written on the command line; durations take a unit.
@@ -88,6 +90,21 @@ class Parameter:
             return
         raise UsageError(f"--{self.option}: {self.show(value)} {problem}")
 
+    def check_among(self, value: Value, *, nodes: int) -> None:
+        """Refuse a number of nodes that the cluster does not have.
+
+        Raises:
+            UsageError: Too many.
+        """
+        if self.leaves is None or isinstance(value, str):
+            return
+        most = nodes - self.leaves
+        if value > most:
+            raise UsageError(
+                f"--{self.option}: {self.show(value)} of {nodes} nodes; {most} at most, "
+                "or give more --nodes"
+            )
+
     def show(self, value: Value) -> str:
         """A value as it is to be written on the command line; `parse` takes it back."""
         text = repr(value) if isinstance(value, float) else str(value)
@@ -116,6 +133,7 @@ def parameter(
     choices: tuple[str, ...] = (),
     least: float = 0.0,
     most: float = math.inf,
+    leaves: int | None = None,
 ) -> ValueT:
     """A field of a parameters' dataclass.
 
@@ -127,6 +145,7 @@ def parameter(
         choices: See `Parameter`.
         least: See `Parameter`.
         most: See `Parameter`.
+        leaves: See `Parameter`.
     """
     metadata = {
         "help": about,
@@ -135,6 +154,7 @@ def parameter(
         "choices": choices,
         "least": least,
         "most": most,
+        "leaves": leaves,
     }
     made: ValueT = field(default=default, metadata=metadata)
     return made
@@ -174,6 +194,7 @@ class Conditions:
     def __post_init__(self) -> None:
         for each in parameters_of(type(self)):
             each.check(getattr(self, each.field))
+            each.check_among(getattr(self, each.field), nodes=self.nodes)
         latency_of(self.latency)
         if 0 < self.mtu < LEAST_DATAGRAM:
             raise UsageError(
@@ -197,6 +218,7 @@ def parameters_of(kind: type[Any]) -> tuple[Parameter, ...]:
             choices=each.metadata["choices"],
             least=each.metadata["least"],
             most=each.metadata["most"],
+            leaves=each.metadata["leaves"],
         )
         for each in fields(kind)
         if each.default is not MISSING

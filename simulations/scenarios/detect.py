@@ -24,7 +24,9 @@ from simulations.traffic import Traffic
 class Detect(Conditions):
     """Parameters."""
 
-    victims: int = parameter(1, "Nodes that fail, all at the same moment.", least=1)
+    victims: int = parameter(
+        1, "Nodes that fail, all at the same moment.", least=1, leaves=1
+    )
     how: str = parameter(
         "crash", "What happens to them.", choices=("crash", "pause", "slow")
     )
@@ -47,8 +49,7 @@ def _play(parameters: Detect, cluster: Cluster) -> Measured:
     hosts = cluster.add(parameters.nodes)
     cluster.start_acquainted()
     cluster.heat.watch(period=0.5)
-    count = min(parameters.victims, len(hosts) - 1)
-    victims = cluster.world.rng.sample(hosts, count)
+    victims = cluster.world.rng.sample(hosts, parameters.victims)
     traffic = Traffic(cluster.world)
     match parameters.how:
         case "crash":

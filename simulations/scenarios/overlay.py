@@ -21,7 +21,9 @@ class OverlayParameters(Conditions):
     """Parameters."""
 
     restarts: int = parameter(
-        2, "Agents whose daemon is killed afterwards, and starts on an empty disk."
+        2,
+        "Agents whose daemon is killed afterwards, and starts on an empty disk.",
+        leaves=1,
     )
     down: float = parameter(30.0, "How long those are off.", unit="s")
     limit: float = parameter(180.0, "When to give up.", unit="s")
@@ -70,9 +72,7 @@ def _restart_some(
     parameters: OverlayParameters, cluster: Cluster, agents: Mapping[str, Agent]
 ) -> None:
     """Rows outlive daemons: of the one that is killed, and at all others."""
-    chosen = cluster.world.rng.sample(
-        cluster.hosts, min(parameters.restarts, len(cluster.hosts) - 1)
-    )
+    chosen = cluster.world.rng.sample(cluster.hosts, parameters.restarts)
     rows = {name: agent.kernel.dump() for name, agent in agents.items()}
     for host in chosen:
         host.crash()

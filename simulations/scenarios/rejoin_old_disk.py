@@ -17,7 +17,7 @@ from simulations.traffic import Traffic
 class RejoinOldDisk(Conditions):
     """Parameters."""
 
-    victims: int = parameter(1, "Nodes whose disks go back in time.", least=1)
+    victims: int = parameter(1, "Nodes whose disks go back in time.", least=1, leaves=1)
     before: int = parameter(5, "Writes of each victim before the copy is made.")
     since: int = parameter(20, "Writes of each victim after that.")
     after: int = parameter(5, "Writes of each at once when it is back.")
@@ -28,8 +28,7 @@ class RejoinOldDisk(Conditions):
 def _play(parameters: RejoinOldDisk, cluster: Cluster) -> Measured:
     hosts = cluster.add(parameters.nodes, seeds=cluster.first_addresses(3))
     cluster.start_acquainted()
-    count = min(parameters.victims, len(hosts) - 1)
-    victims = cluster.world.rng.sample(hosts, count)
+    victims = cluster.world.rng.sample(hosts, parameters.victims)
     _write_all(cluster, victims, parameters.before)
     cluster.run_for(2.0)
     copies = [victim.disk.tables() for victim in victims]

@@ -20,7 +20,9 @@ _AFTERMATH = 5.0
 class Update(Conditions):
     """Parameters."""
 
-    writers: int = parameter(1, "Nodes that write, all at the same moment.", least=1)
+    writers: int = parameter(
+        1, "Nodes that write, all at the same moment.", least=1, leaves=0
+    )
     keys: str = parameter(
         "own",
         "Whether every writer has a key of its own, or all write one.",
@@ -33,7 +35,7 @@ class Update(Conditions):
 def _play(parameters: Update, cluster: Cluster) -> Measured:
     hosts = cluster.add(parameters.nodes)
     cluster.start_acquainted()
-    writers = cluster.world.rng.sample(hosts, min(parameters.writers, len(hosts)))
+    writers = cluster.world.rng.sample(hosts, parameters.writers)
     traffic = Traffic(cluster.world)
     for writer in writers:
         key = ("hot",) if parameters.keys == "hot" else ("key", writer.name)

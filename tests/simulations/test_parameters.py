@@ -68,3 +68,20 @@ def test_a_parameter_that_does_not_exist_is_refused():
 def test_a_value_out_of_range_is_refused(option, value):
     with pytest.raises(UsageError, match=option):
         SCENARIOS["steady"].run({option: value}, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "option", "most"),
+    [
+        ("detect", "victims", 4),
+        ("rejoin-old-disk", "victims", 4),
+        ("overlay", "restarts", 4),
+        ("update", "writers", 5),
+    ],
+)
+def test_more_nodes_than_the_cluster_has_are_refused(scenario, option, most):
+    kind = SCENARIOS[scenario].kind
+
+    kind(nodes=5, **{option: most})
+    with pytest.raises(UsageError, match=f"--{option}: {most + 1} of 5 nodes; {most}"):
+        kind(nodes=5, **{option: most + 1})
