@@ -38,7 +38,7 @@ class NodeConfig:
     """One node of one cluster.
 
     Attributes:
-        name: What people call it; unique in the cluster.
+        name: What people call it; printable, unique in the cluster.
         bind: Where to listen, an address or one per family. Port 0 takes a free one.
         seeds: Some members to join by; any one that answers suffices. This node's
             own address among them is no error. None: it starts a cluster.
@@ -192,6 +192,9 @@ def _check_text(name: str, text: object, *, longest: int) -> None:
         size = 0
     if not 0 < size <= longest:
         raise ConfigError(name, f"must be a string of 1 to {longest} bytes")
+    if not str(text).isprintable():
+        # It goes into logs and onto terminals, everybody's.
+        raise ConfigError(name, f"{text!r} has a character that cannot be shown")
 
 
 def _directory(given: object) -> Path:

@@ -94,6 +94,7 @@ def _state_of(agent: Agent) -> Json:
         ],
         "other_vxlans": other_vxlans(look.verdict.aim),
         "skipped": _skipped(agent, look),
+        "unusable": [said(one) for one in look.desired.unusable],
         "in_the_way": [said(one) for one in look.in_the_way],
         "contested": [_contested(one) for one in look.contested],
         "refused": list(last.complaints) if last is not None else [],

@@ -52,6 +52,8 @@ def _of_the_kernel(status: Mapping[str, Any]) -> Iterator[str]:
     last = status["kernel"]["last_pass"]
     if last and last["fault"]:
         yield "the last pass failed"
+    if status["unusable"]:
+        yield _counted(len(status["unusable"]), "overlay") + " of ours that cannot be"
     if status["in_the_way"]:
         yield _counted(len(status["in_the_way"]), "foreign link") + " in the way"
     if status["contested"]:

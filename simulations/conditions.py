@@ -38,7 +38,7 @@ class Parameter:
         choices: The values that it takes; empty where any will do.
         least: A number is not below this.
         most: Nor above this.
-        leaves: It is a number of nodes, and must leave so many of them; None: it is not.
+        leaves: It is a number of nodes, all but so many at most; None: it is none.
     """
 
     option: str
@@ -101,8 +101,8 @@ class Parameter:
         most = nodes - self.leaves
         if value > most:
             raise UsageError(
-                f"--{self.option}: {self.show(value)} of {nodes} nodes; {most} at most, "
-                "or give more --nodes"
+                f"--{self.option}: {self.show(value)} of {nodes} nodes; {most} at "
+                "most, or give more --nodes"
             )
 
     def show(self, value: Value) -> str:

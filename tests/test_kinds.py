@@ -16,6 +16,8 @@ from lashup.multicast import MulticastConfig
     ("field", "value"),
     [
         ("name", "a\ud800"),
+        ("name", "a\nERROR all is lost"),
+        ("cluster", "a\x1b[2J"),
         ("bind", None),
         ("bind", 7946),
         ("seeds", None),
