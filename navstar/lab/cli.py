@@ -16,7 +16,7 @@ from navstar.cli_options import FAILED, AsJson, fail
 from navstar.errors import NavstarError
 from navstar.lab import holder, privileges
 from navstar.lab.demo import run_demo
-from navstar.lab.demolition import leftovers, take_down
+from navstar.lab.demolition import leftovers, refuse_strangers, take_down
 from navstar.lab.errors import NoSuchLab
 from navstar.lab.interrupts import Interrupted, interruptible
 from navstar.lab.laboratory import AtEnd, find_lab, leave_lab
@@ -135,6 +135,7 @@ def down(prefix: Prefix = DEFAULT_PREFIX, *, as_json: AsJson = False) -> None:
             holder.follow_into(prefix, ["lab", "down", "--prefix", prefix, *options])
             record, known = take_down(prefix)
         except NoSuchLab as none:
+            refuse_strangers(prefix)
             left, text = [], f"{none.problem}: there is nothing to do"
         else:
             left = leftovers(record, known)

@@ -27,6 +27,25 @@ def strangers(prefix: str) -> list[str]:
     return sorted(name for name in namespaces.names() if is_lab_namespace(name, prefix))
 
 
+def refuse_strangers(prefix: str) -> None:
+    """Say that something is there which no lab of this user's has made.
+
+    Raises:
+        LabError: There are namespaces that are called as a lab's of this prefix.
+    """
+    there = strangers(prefix)
+    if not there:
+        return
+    delete = "; ".join(f"ip netns delete {name}" for name in there)
+    raise LabError(
+        f"no lab {prefix} of this user's is up, but there are namespaces of its names: "
+        f"{', '.join(there)}",
+        f"if nobody uses them: {delete}"
+        if os.geteuid() == 0
+        else f"if it is root's: sudo navstar lab down --prefix {prefix}",
+    )
+
+
 def tear_down(record: Record) -> None:
     """End every process of a lab and remove all it made. Again is no error."""
     processes.end(tuple(record.processes.values()))

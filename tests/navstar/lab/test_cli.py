@@ -84,6 +84,21 @@ def test_a_lab_in_the_way_is_named_with_the_command_that_removes_it(prefix):
 
 
 @pytest.mark.kernel
+def test_a_lab_that_another_user_made_is_not_said_to_be_nothing(prefix, monkeypatch):
+    with open_lab(Topology(prefix, size=1, containers=1)) as lab:
+        lab.build()
+        with monkeypatch.context() as as_user:
+            as_user.setattr(os, "geteuid", lambda: 65534)
+            as_user.delenv("NAVSTAR_LAB_DIRECTORY", raising=False)
+            code, output, errors = _call("down", "--prefix", prefix)
+
+    assert code == FAILED
+    assert output == ""
+    assert f"{prefix}-a1" in errors
+    assert f"sudo navstar lab down --prefix {prefix}" in errors
+
+
+@pytest.mark.kernel
 def test_this_host_has_all_that_a_lab_needs():
     privileges.check_system()
 
