@@ -284,15 +284,21 @@ class Beliefs:
                 self._address_book.changed(now=now)
 
     def _claim_name(self, member: Member, *, now: float) -> None:
-        """A new life of a member: does it replace, or contest, another of its name?"""
-        for other in self.members.named(member.name):
-            if other.id == member.id or not other.liveness.is_live:
+        """A new life of a member: does it replace, or contest, another of its name?
+
+        Where many contest one, each is told of with the one that keeps it: pairs of
+        all would be more than anybody could read, or this node could hold.
+        """
+        names = self.members.names
+        for node in names.earlier(member):
+            other = self.members.get(node)
+            if other is None or node == self.me.id:
                 continue
-            replaces = other.epoch < member.epoch and other.id != self.me.id
-            if replaces and set(other.addresses) & set(member.addresses):
+            if set(other.addresses) & set(member.addresses):
                 self.believe(Belief(other.record, Liveness.LEFT), now=now)
-                continue
-            loser, keeper = sorted((member, other), key=lambda m: (m.epoch, m.id))
+        rival = self.members.get(names.rival(member) or member.id)
+        if rival is not None and rival.id != member.id:
+            loser, keeper = sorted((member, rival), key=lambda m: (m.epoch, m.id))
             self._events.append(Conflict(loser, keeper))
 
     def _hear_of_myself(self, belief: Belief, *, now: float) -> Reaction:

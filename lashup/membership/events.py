@@ -67,6 +67,8 @@ class Reaped:
 class Conflict:
     """Two live nodes have one name. The one with the newer epoch keeps it.
 
+    Of several that lose it each is told once, with the one that keeps it.
+
     Attributes:
         member: The one that loses the name.
         keeper: The one that keeps it.

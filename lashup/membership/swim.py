@@ -235,6 +235,7 @@ class Swim:
             "members_suspect": len(beliefs.suspicions),
             "members_down": len(members.down),
             "members_reaped": len(members.reaped),
+            "names_contested": len(members.names.contested),
         }
 
     def next_wakeup(self) -> float:

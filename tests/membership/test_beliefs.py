@@ -241,6 +241,16 @@ def test_two_live_holders_of_a_name_are_reported_and_both_stay():
     assert node.members.live_count == 3
 
 
+def test_a_third_holder_of_a_name_is_reported_with_the_one_that_keeps_it():
+    node = beliefs()
+    hear(node, about(1, ALIVE, name="x", epoch=3), about(2, ALIVE, name="x", epoch=5))
+
+    node.believe(about(3, ALIVE, name="x", epoch=4), now=0.0)
+
+    (conflict,) = [e for e in node.take_events() if isinstance(e, Conflict)]
+    assert (conflict.member.id, conflict.keeper.id) == (node_id(3), node_id(2))
+
+
 def test_a_holder_of_the_nodes_own_name_is_reported_too():
     assert Conflict in hear(beliefs(name="x"), about(1, ALIVE, name="x"))
 
