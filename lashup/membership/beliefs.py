@@ -20,7 +20,7 @@ This is the only file that changes what is believed. It sends nothing.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from lashup.errors import NodeClosed
@@ -58,10 +58,16 @@ class Beliefs:
         record: What the node says of itself.
         config: Timing and limits.
         now: The time.
+        remembered: Members of an earlier start.
     """
 
     def __init__(
-        self, record: NodeRecord, config: MembershipConfig, *, now: float
+        self,
+        record: NodeRecord,
+        config: MembershipConfig,
+        *,
+        now: float,
+        remembered: Iterable[NodeRecord] = (),
     ) -> None:
         self.me = record
         self.members = MemberList(
@@ -89,10 +95,19 @@ class Beliefs:
         self._events: list[MemberEvent] = []
         self._reaping: Deadlines[NodeId] = Deadlines()
         self._address_book = AddressBook(
-            self.members, me=record.id, period=config.remember_period
+            self.members,
+            me=record.id,
+            period=config.remember_period,
+            remembered=remembered,
+            forget_at=now + config.reap_down_after,
         )
         self._outbid_at = -NEVER
         self._utter_own(record, Liveness.ALIVE, now=now)
+
+    @property
+    def unmet(self) -> list[NodeRecord]:
+        """Members of an earlier start of which this one has not heard at all."""
+        return self._address_book.unmet
 
     def next_wakeup(self) -> float:
         """When `expire` has something to do."""
@@ -237,6 +252,7 @@ class Beliefs:
         if known is None or known.addresses != record.addresses:
             self._address_book.changed(now=now)
         if liveness.is_live:
+            self._address_book.met(member.id)
             if known is None or not known.liveness.is_live:
                 self._arrivals.append(member.id)
             if known is None or known.epoch != member.epoch:

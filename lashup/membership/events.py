@@ -138,8 +138,8 @@ class RiderHeard:
 class Remember:
     """The set of members worth finding again after a restart is now this.
 
-    All that have not left, down ones included. To be handed to the next start as
-    `remembered`.
+    All that have not left, down ones included, and those of `remembered` that were not
+    met yet. To be handed to the next start as `remembered`.
     """
 
     records: tuple[NodeRecord, ...]

@@ -64,7 +64,7 @@ class Swim:
         rng: All randomness.
         now: The time.
         remembered: Members of an earlier run, from the last `Remember`: tried until
-            they answer or are heard of.
+            they answer or are heard of, for `reap_down_after` at most.
         wall_offset: Seconds since 1970 less the machine's clock: members whose wall
             clocks agree have a schedule in common.
     """
@@ -84,7 +84,7 @@ class Swim:
         def next_seq() -> int:
             return next(numbers)
 
-        beliefs = Beliefs(record, config, now=now)
+        beliefs = Beliefs(record, config, now=now, remembered=remembered)
         self._config = config
         self._beliefs = beliefs
         self._round_trips = RoundTrips(config)
@@ -109,7 +109,6 @@ class Swim:
             beliefs,
             config,
             joining=self._joining,
-            remembered=remembered,
             next_seq=next_seq,
             rng=rng,
             now=now,
@@ -377,7 +376,6 @@ class Swim:
         effects: list[Effect] = []
         for node in self._beliefs.take_arrivals():
             self._turns.add(node)
-            self._healing.settled(node)
         for event in self._beliefs.take_events():
             if isinstance(event, Reaped):
                 self._round_trips.forget(event.member.id)
