@@ -34,7 +34,7 @@ from lashup.membership.events import Changed, Conflict, MemberEvent, Reaped, Rem
 from lashup.membership.health import LocalHealth
 from lashup.membership.member import Belief, Liveness, Member
 from lashup.membership.member_list import MemberList
-from lashup.membership.record import COUNTER_LIMIT, NodeRecord, check_tags
+from lashup.membership.record import COUNTER_LIMIT, OUTDO_LIMIT, NodeRecord, check_tags
 from lashup.membership.suspicion import Suspicions, ladder
 
 
@@ -218,7 +218,7 @@ class Beliefs:
 
     def hear_obituary(self, epoch: int, *, now: float) -> Reaction:
         """Somebody has reaped this node's life: begin a new one."""
-        if epoch < self.me.epoch or epoch + 1 >= COUNTER_LIMIT or self.is_leaving:
+        if epoch < self.me.epoch or epoch + 1 >= OUTDO_LIMIT or self.is_leaving:
             return Reaction.NOTHING
         self._outdo(epoch + 1, 0, now=now)
         return Reaction.REFUTED
@@ -331,7 +331,7 @@ class Beliefs:
         else:
             self.health.refuted()
             self.refutations += 1
-        if max(said.epoch, said.incarnation) + 1 >= COUNTER_LIMIT:
+        if said.epoch + 1 >= OUTDO_LIMIT or said.incarnation + 1 >= COUNTER_LIMIT:
             return Reaction.NOTHING
         if said.epoch == self.me.epoch:
             self._outdo(said.epoch, said.incarnation + 1, now=now)

@@ -1,8 +1,12 @@
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lashup.errors import ConfigError, LimitExceeded
+from lashup.identity import epoch_row, next_start
+from lashup.kv.rows import META_TABLE
 from lashup.membership import (
     LAN,
     Changed,
@@ -154,6 +158,19 @@ def test_a_claim_that_cannot_be_outdone_does_not_break_the_node():
 
     assert node.me.epoch == 4
     assert node.hear_obituary(COUNTER_LIMIT - 1, now=0.0) is Reaction.NOTHING
+
+
+@pytest.mark.parametrize("claimed", [2**61 - 2, 2**61, 2**62 - 2, 2**62, 2**63 - 3])
+def test_whatever_epoch_somebody_claims_for_a_node_it_can_start_again(claimed):
+    for liveness in (ALIVE, DOWN):
+        node = beliefs(epoch=4)
+
+        hear(node, about(0, liveness, epoch=claimed))
+        node.hear_obituary(claimed, now=0.0)
+        on_disk = {META_TABLE: dict([epoch_row(node.me.epoch)[1:]])}
+        following = next_start(on_disk, rng=random.Random(0), wall=0.0)
+
+        assert node.me.epoch < following.epoch < COUNTER_LIMIT
 
 
 def test_a_reaped_life_is_not_brought_back_by_gossip():
