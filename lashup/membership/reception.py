@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lashup.machine import Address, NodeId
-from lashup.membership.admission import Admission
+from lashup.membership.admission import NAMED, Admission
 from lashup.membership.beliefs import Beliefs, Reaction
 from lashup.membership.leaving import Leaving
 from lashup.membership.link_faults import LinkFaults
@@ -127,6 +127,9 @@ class Reception:
         match packet.message:
             case Ping(seq, target) if target is None or target == me.id:
                 self._turns.pinged_by(header.sender, now=now)
+                if packet.record is not None and self._beliefs.is_leaving:
+                    ack = Ack(seq, me.id, None)
+                    return [*self._send_on(header.sender, sender), (sender, ack)]
                 record = None if packet.record is None else me.encoded
                 return [(sender, Ack(seq, me.id, record))]
             case Ack(seq, target):
@@ -150,6 +153,12 @@ class Reception:
             case _:
                 pass  # Gossip, a walk's question, or what is meant for another node.
         return []
+
+    def _send_on(self, asker: NodeId, sender: Address) -> list[Letter]:
+        """We have left: a newcomer is told so, and of some members in our place."""
+        me, live = self._beliefs.me.id, self._beliefs.members.live
+        others = [node for node in live[: NAMED + 1] if node != asker][:NAMED]
+        return self._reconciliation.tell((me, *others), sender)
 
     def _is(self, node: NodeId, liveness: Liveness) -> bool:
         member = self._beliefs.members.get(node)

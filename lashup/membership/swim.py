@@ -298,6 +298,9 @@ class Swim:
         """Ask these for the cluster, again and again while this node is alone.
 
         May be called at any time; the seeds replace those of an earlier call.
+
+        Raises:
+            NodeClosed: This node has said goodbye. Nobody is asked.
         """
         return self._settle(self._joining.join(seeds, now=now), now=now)
 

@@ -3,9 +3,18 @@ import random
 import pytest
 
 from lashup.errors import LimitExceeded, NodeClosed
-from lashup.membership import LAN, Failed, Left, Liveness, Returned, Suspected, Swim
+from lashup.membership import (
+    LAN,
+    Failed,
+    Joined,
+    Left,
+    Liveness,
+    Returned,
+    Suspected,
+    Swim,
+)
 from lashup.membership.messages import RIDER_LIMIT
-from tests.membership.vocabulary import cluster, node_id, record
+from tests.membership.vocabulary import address, cluster, node_id, record, seen
 
 
 def test_a_leaver_is_known_to_have_left_and_not_to_have_failed():
@@ -153,6 +162,45 @@ def test_a_second_goodbye_and_new_tags_after_it_are_not_said():
     assert leaver.leave(now=world.now) == []
     with pytest.raises(NodeClosed):
         leaver.set_tags({}, now=world.now)
+
+
+def test_a_newcomer_whose_only_seed_has_left_is_told_so_and_of_three_who_are_there():
+    world, swims = cluster(5, seed=1)
+    leaver = swims[2]
+    world.do(leaver, leaver.leave(now=world.now))
+    world.run(20.0)
+    world.events.clear()
+
+    newcomer = world.start(7, seeds=[2])
+    world.run(2.0)
+
+    assert len(newcomer.alive()) == 5
+    assert seen(newcomer, leaver.me.id) is Liveness.LEFT
+    assert all(event.member.id != leaver.me.id for _, event in world.heard(Joined))
+
+
+def test_a_seed_that_has_left_alone_is_no_member():
+    world, (leaver,) = cluster(1, seed=1)
+    world.do(leaver, leaver.leave(now=world.now))
+
+    newcomer = world.start(7, seeds=[0])
+    world.run(5.0)
+
+    assert newcomer.alive() == (node_id(7),)
+
+
+def test_who_has_left_asks_no_seeds():
+    world, swims = cluster(3, seed=1)
+    leaver = swims[2]
+    stranger = world.start(8, seeds=[])
+    world.do(leaver, leaver.leave(now=world.now))
+    world.run(5.0)
+
+    with pytest.raises(NodeClosed):
+        leaver.join([address(8)], now=world.now)
+    world.run(5.0)
+
+    assert stranger.alive() == (node_id(8),)
 
 
 def test_two_that_leave_at_once_and_leave_one_behind():
