@@ -30,7 +30,15 @@ from lashup.machine import Address, NodeId
 from lashup.membership.admission import Admission
 from lashup.membership.beliefs import Beliefs
 from lashup.membership.config import MembershipConfig
-from lashup.membership.events import Effect, LinkFault, Reaped, RiderHeard
+from lashup.membership.events import (
+    Effect,
+    Failed,
+    Left,
+    LinkFault,
+    Reaped,
+    Returned,
+    RiderHeard,
+)
 from lashup.membership.healing import Healing
 from lashup.membership.joining import Joining
 from lashup.membership.leaving import Leaving
@@ -380,9 +388,18 @@ class Swim:
         for node in self._beliefs.take_arrivals():
             self._turns.add(node)
         for event in self._beliefs.take_events():
-            if isinstance(event, Reaped):
-                self._round_trips.forget(event.member.id)
-                self._reachabilities.forget(event.member.id)
+            match event:
+                case Failed(member):
+                    self._reachabilities.failed(member.id, now=now)
+                case Returned(member):
+                    self._reachabilities.returned(member.id)
+                case Left(member):
+                    self._reachabilities.forget(member.id)
+                case Reaped(member):
+                    self._round_trips.forget(member.id)
+                    self._reachabilities.forget(member.id)
+                case _:
+                    pass
             effects.append(event)
         effects += [self._piggyback.load(to, message) for to, message in letters]
         effects += self._piggyback.gossip(now=now)

@@ -164,7 +164,7 @@ class RunningNode:
         """How this node reaches the other members, and how long they take to answer.
 
         Direct, through others only, or not at all, and since when (on the clock of
-        `anyio.current_time`). A member that was not probed yet is not in it.
+        `anyio.current_time`). Who has left, or was not probed yet, is not in it.
         """
         membership = self._node.membership
         found = ((m.id, membership.reachability(m.id)) for m in membership.members)
