@@ -179,17 +179,23 @@ class Beliefs:
             return Belief(member.record, member.liveness, self.me.id)
         return Belief(member.record, member.liveness)
 
-    def met(self, node: NodeId, address: Address, *, now: float) -> None:
-        """A member introduced itself from this address: no earlier holder is there.
-
-        Another identity of the same name at that address has been replaced.
-        """
+    def namesakes_at(self, node: NodeId, address: Address) -> list[Member]:
+        """Other identities of a live member's name that say they are at an address."""
         newcomer = self.members.live_peer(node)
         if newcomer is None:
-            return
-        for other in self.members.at_address(address):
-            if other.id not in (node, self.me.id) and other.name == newcomer.name:
-                self.believe(Belief(other.record, Liveness.LEFT), now=now)
+            return []
+        return [
+            other
+            for other in self.members.at_address(address)
+            if other.id not in (node, self.me.id)
+            and other.name == newcomer.name
+            and other.liveness is not Liveness.LEFT
+        ]
+
+    def met(self, node: NodeId, address: Address, *, now: float) -> None:
+        """A member was met at this address: no earlier holder of its name is there."""
+        for other in self.namesakes_at(node, address):
+            self.believe(Belief(other.record, Liveness.LEFT), now=now)
 
     def set_tags(self, tags: Mapping[str, str], *, now: float) -> None:
         """Say something else of this node.

@@ -133,6 +133,7 @@ class Swim:
             reconciliation=self._reconciliation,
             link_faults=self._link_faults,
             admission=self._admission,
+            next_seq=next_seq,
         )
         self._stalls = 0
         self._evidence = 0
