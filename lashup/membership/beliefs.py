@@ -37,6 +37,9 @@ from lashup.membership.member_list import MemberList
 from lashup.membership.record import COUNTER_LIMIT, OUTDO_LIMIT, NodeRecord, check_tags
 from lashup.membership.suspicion import Suspicions, ladder
 
+#: Places of copies of this node that are told, at most.
+_COPIES = 8
+
 
 class Reaction(enum.Enum):
     """What hearing a belief came to."""
@@ -90,6 +93,8 @@ class Beliefs:
         self.confirmed = 0
         #: Beliefs about unknown members for which there was no room.
         self.crowded_out = 0
+        #: Where copies of this node were heard of: each is told once.
+        self.copies: set[tuple[Address, ...]] = set()
         self._config = config
         self._arrivals: list[NodeId] = []
         self._events: list[MemberEvent] = []
@@ -333,6 +338,8 @@ class Beliefs:
             # elsewhere. Two copies would outbid each other as fast as they can.
             if said == self.me or now < self._outbid_at + self._config.probe_period:
                 return Reaction.NOTHING
+            if self._outbid_at > -NEVER:
+                self._notice_copy(said, now=now)
             self._outbid_at = now
         else:
             self.health.refuted()
@@ -344,6 +351,17 @@ class Beliefs:
         else:
             self._outdo(said.epoch + 1, 0, now=now)
         return Reaction.REFUTED
+
+    def _notice_copy(self, said: NodeRecord, *, now: float) -> None:
+        """Our last word was outdone, and not by us: a copy of us lives elsewhere.
+
+        The first time it may have been the word of a life of ours that we forgot.
+        """
+        is_told = said.addresses in self.copies or len(self.copies) >= _COPIES
+        if said.addresses == self.me.addresses or is_told:
+            return
+        self.copies.add(said.addresses)
+        self._events.append(Conflict(Member(said, Liveness.ALIVE, now), self._own()))
 
     def _outdo(self, epoch: int, incarnation: int, *, now: float) -> None:
         is_new_life = epoch != self.me.epoch

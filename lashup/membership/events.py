@@ -67,7 +67,8 @@ class Reaped:
 class Conflict:
     """Two live nodes have one name. The one with the newer epoch keeps it.
 
-    Of several that lose it each is told once, with the one that keeps it.
+    Of several that lose it each is told once, with the one that keeps it. Where both
+    are this very node, its data directory was copied, and two run from it.
 
     Attributes:
         member: The one that loses the name.

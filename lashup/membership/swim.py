@@ -243,6 +243,7 @@ class Swim:
             "members_suspect": len(beliefs.suspicions),
             "members_down": len(members.down),
             "members_reaped": len(members.reaped),
+            "copies": len(beliefs.copies),
             "names_contested": len(members.names.contested),
         }
 

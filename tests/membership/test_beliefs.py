@@ -150,6 +150,19 @@ def test_two_copies_of_a_node_do_not_outbid_each_other_as_fast_as_they_can():
     assert node.me.epoch == 11
 
 
+def test_a_copy_of_a_node_elsewhere_is_reported_once():
+    node = beliefs(epoch=4)
+    elsewhere = {"at": address(9)}
+
+    first = hear(node, about(0, ALIVE, epoch=10, **elsewhere), now=1.0)
+    second = hear(node, about(0, ALIVE, epoch=12, **elsewhere), now=3.0)
+    third = hear(node, about(0, ALIVE, epoch=14, **elsewhere), now=5.0)
+
+    # The first may be an earlier life, of a disk that was restored.
+    assert [Conflict in each for each in (first, second, third)] == [False, True, False]
+    assert len(node.copies) == 1
+
+
 def test_a_claim_that_cannot_be_outdone_does_not_break_the_node():
     node = beliefs(epoch=4)
 
