@@ -40,7 +40,8 @@ class MembershipConfig:
         probe_period: Between two probes of one node. The greater, the fewer
             packets, and the later a crash is noticed.
         probe_timeout: Before the first round trip to a member was measured: when
-            the helpers are asked. Afterwards the measured round trip decides.
+            the helpers are asked, after half a period at the latest. Afterwards the
+            measured round trip decides.
         probe_timeout_floor: No measured timeout goes below: schedulers and garbage
             collectors take their time even where the network is fast. What it costs
             to be too early is some packets.
