@@ -49,6 +49,20 @@ def test_a_goodbye_is_over_when_three_have_acknowledged_it():
     assert len(left) >= LAN.leave_acknowledgements
 
 
+def test_a_goodbye_that_only_two_can_acknowledge_is_repeated_until_it_times_out():
+    world, swims = cluster(20, seed=1)
+    leaver = swims[3]
+    for silent in (*swims[:3], *swims[6:]):
+        world.block(silent, leaver)
+
+    world.do(leaver, leaver.leave(now=world.now))
+    world.run(LAN.leave_timeout - 0.1)
+    assert not leaver.has_left
+    world.run(0.2)
+
+    assert leaver.has_left
+
+
 def test_all_know_of_a_goodbye_in_a_moment():
     world, swims = cluster(50, seed=1)
     leaver = swims[3]
