@@ -182,7 +182,11 @@ class Node:
         return self._seal_all(effects)
 
     def join(self, seeds: Iterable[Address], *, now: float) -> list[Effect]:
-        """Ask some addresses for the members; repeated by itself until one answers."""
+        """Ask some addresses for the members; repeated by itself until one answers.
+
+        Raises:
+            NodeClosed: This node has said goodbye. Nobody is asked.
+        """
         return self._let(lambda: self.membership.join(seeds, now=now), now=now)
 
     def evidence(self, address: Address, *, now: float) -> list[Effect]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import random
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
-from lashup import NodeConfig, open_node
+from lashup import NodeClosed, NodeConfig, open_node
 from navstar.agent import Agent
 from navstar.commands import Commands
 from navstar.config import Config, load_keys
@@ -140,7 +140,8 @@ async def _take_over(agent: Agent, new: Config) -> None:
     agent.log.info("reloaded", taken=found.taken)
     if found.needs_restart:
         agent.log.warning("changed, but needs a restart", fields=found.needs_restart)
-    await agent.node.join(agent.config.lashup.seeds)
+    with suppress(NodeClosed):  # it is leaving, and needs no seeds any more
+        await agent.node.join(agent.config.lashup.seeds)
     agent.mooring.look()
     agent.publisher.look()
     agent.reconciler.trigger(Cause.OPERATOR)

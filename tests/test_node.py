@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lashup.channels import Channel
-from lashup.config import NodeConfig
+from lashup.config import DEFAULT_MAX_DATAGRAM, NodeConfig
 from lashup.crdt.map import MapField
 from lashup.effects import Effect, Visible
 from lashup.errors import MalformedDatagram, UsageError
@@ -43,13 +43,18 @@ def node(
     life: int = 0,
     now: float = 0.0,
     retire_after: int = 0,
+    max_datagram: int = DEFAULT_MAX_DATAGRAM,
 ) -> Node:
     """The n-th node in one of its lives; a greater number starts later."""
     first = next_start({}, rng=random.Random(n), wall=WALL)
     identity = replace(first, epoch=first.epoch + life, boot_id=bytes([n, life] * 8))
     return Node(
         NodeConfig(
-            name=f"n{n}", keys=[key], cluster=cluster, retire_after=retire_after
+            name=f"n{n}",
+            keys=[key],
+            cluster=cluster,
+            retire_after=retire_after,
+            max_datagram=max_datagram,
         ),
         identity,
         addresses=(address(n),),
@@ -360,6 +365,11 @@ def test_messages_to_one_peer_share_a_datagram_and_none_exceeds_the_limit() -> N
     assert max(map(len, datagrams)) <= 1_400
     assert len(datagrams) < len(frames)
     assert [len(p) for c, p in frames if c == Channel.KV] == [100, 200, 1_200, 10]
+
+
+@pytest.mark.parametrize("size", [1_200, 9_000])
+def test_a_node_starts_with_the_least_datagram_and_with_the_greatest(size: int) -> None:
+    assert node(1, max_datagram=size).membership.members
 
 
 def test_a_later_epoch_that_others_know_is_saved_for_the_next_start() -> None:

@@ -20,7 +20,7 @@ This is the only file that changes what is believed. It sends nothing.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from lashup.errors import NodeClosed
@@ -34,8 +34,11 @@ from lashup.membership.events import Changed, Conflict, MemberEvent, Reaped, Rem
 from lashup.membership.health import LocalHealth
 from lashup.membership.member import Belief, Liveness, Member
 from lashup.membership.member_list import MemberList
-from lashup.membership.record import COUNTER_LIMIT, NodeRecord, check_tags
+from lashup.membership.record import COUNTER_LIMIT, OUTDO_LIMIT, NodeRecord, check_tags
 from lashup.membership.suspicion import Suspicions, ladder
+
+#: Places of copies of this node that are told, at most.
+_COPIES = 8
 
 
 class Reaction(enum.Enum):
@@ -58,10 +61,16 @@ class Beliefs:
         record: What the node says of itself.
         config: Timing and limits.
         now: The time.
+        remembered: Members of an earlier start.
     """
 
     def __init__(
-        self, record: NodeRecord, config: MembershipConfig, *, now: float
+        self,
+        record: NodeRecord,
+        config: MembershipConfig,
+        *,
+        now: float,
+        remembered: Iterable[NodeRecord] = (),
     ) -> None:
         self.me = record
         self.members = MemberList(
@@ -84,15 +93,26 @@ class Beliefs:
         self.confirmed = 0
         #: Beliefs about unknown members for which there was no room.
         self.crowded_out = 0
+        #: Where copies of this node were heard of: each is told once.
+        self.copies: set[tuple[Address, ...]] = set()
         self._config = config
         self._arrivals: list[NodeId] = []
         self._events: list[MemberEvent] = []
         self._reaping: Deadlines[NodeId] = Deadlines()
         self._address_book = AddressBook(
-            self.members, me=record.id, period=config.remember_period
+            self.members,
+            me=record.id,
+            period=config.remember_period,
+            remembered=remembered,
+            forget_at=now + config.reap_down_after,
         )
         self._outbid_at = -NEVER
         self._utter_own(record, Liveness.ALIVE, now=now)
+
+    @property
+    def unmet(self) -> list[NodeRecord]:
+        """Members of an earlier start of which this one has not heard at all."""
+        return self._address_book.unmet
 
     def next_wakeup(self) -> float:
         """When `expire` has something to do."""
@@ -164,17 +184,23 @@ class Beliefs:
             return Belief(member.record, member.liveness, self.me.id)
         return Belief(member.record, member.liveness)
 
-    def met(self, node: NodeId, address: Address, *, now: float) -> None:
-        """A member introduced itself from this address: no earlier holder is there.
-
-        Another identity of the same name at that address has been replaced.
-        """
+    def namesakes_at(self, node: NodeId, address: Address) -> list[Member]:
+        """Other identities of a live member's name that say they are at an address."""
         newcomer = self.members.live_peer(node)
         if newcomer is None:
-            return
-        for other in self.members.at_address(address):
-            if other.id not in (node, self.me.id) and other.name == newcomer.name:
-                self.believe(Belief(other.record, Liveness.LEFT), now=now)
+            return []
+        return [
+            other
+            for other in self.members.at_address(address)
+            if other.id not in (node, self.me.id)
+            and other.name == newcomer.name
+            and other.liveness is not Liveness.LEFT
+        ]
+
+    def met(self, node: NodeId, address: Address, *, now: float) -> None:
+        """A member was met at this address: no earlier holder of its name is there."""
+        for other in self.namesakes_at(node, address):
+            self.believe(Belief(other.record, Liveness.LEFT), now=now)
 
     def set_tags(self, tags: Mapping[str, str], *, now: float) -> None:
         """Say something else of this node.
@@ -203,7 +229,7 @@ class Beliefs:
 
     def hear_obituary(self, epoch: int, *, now: float) -> Reaction:
         """Somebody has reaped this node's life: begin a new one."""
-        if epoch < self.me.epoch or epoch + 1 >= COUNTER_LIMIT or self.is_leaving:
+        if epoch < self.me.epoch or epoch + 1 >= OUTDO_LIMIT or self.is_leaving:
             return Reaction.NOTHING
         self._outdo(epoch + 1, 0, now=now)
         return Reaction.REFUTED
@@ -237,6 +263,7 @@ class Beliefs:
         if known is None or known.addresses != record.addresses:
             self._address_book.changed(now=now)
         if liveness.is_live:
+            self._address_book.met(member.id)
             if known is None or not known.liveness.is_live:
                 self._arrivals.append(member.id)
             if known is None or known.epoch != member.epoch:
@@ -284,15 +311,21 @@ class Beliefs:
                 self._address_book.changed(now=now)
 
     def _claim_name(self, member: Member, *, now: float) -> None:
-        """A new life of a member: does it replace, or contest, another of its name?"""
-        for other in self.members.named(member.name):
-            if other.id == member.id or not other.liveness.is_live:
+        """A new life of a member: does it replace, or contest, another of its name?
+
+        Where many contest one, each is told of with the one that keeps it: pairs of
+        all would be more than anybody could read, or this node could hold.
+        """
+        names = self.members.names
+        for node in names.earlier(member):
+            other = self.members.get(node)
+            if other is None or node == self.me.id:
                 continue
-            replaces = other.epoch < member.epoch and other.id != self.me.id
-            if replaces and set(other.addresses) & set(member.addresses):
+            if set(other.addresses) & set(member.addresses):
                 self.believe(Belief(other.record, Liveness.LEFT), now=now)
-                continue
-            loser, keeper = sorted((member, other), key=lambda m: (m.epoch, m.id))
+        rival = self.members.get(names.rival(member) or member.id)
+        if rival is not None and rival.id != member.id:
+            loser, keeper = sorted((member, rival), key=lambda m: (m.epoch, m.id))
             self._events.append(Conflict(loser, keeper))
 
     def _hear_of_myself(self, belief: Belief, *, now: float) -> Reaction:
@@ -305,17 +338,30 @@ class Beliefs:
             # elsewhere. Two copies would outbid each other as fast as they can.
             if said == self.me or now < self._outbid_at + self._config.probe_period:
                 return Reaction.NOTHING
+            if self._outbid_at > -NEVER:
+                self._notice_copy(said, now=now)
             self._outbid_at = now
         else:
             self.health.refuted()
             self.refutations += 1
-        if max(said.epoch, said.incarnation) + 1 >= COUNTER_LIMIT:
+        if said.epoch + 1 >= OUTDO_LIMIT or said.incarnation + 1 >= COUNTER_LIMIT:
             return Reaction.NOTHING
         if said.epoch == self.me.epoch:
             self._outdo(said.epoch, said.incarnation + 1, now=now)
         else:
             self._outdo(said.epoch + 1, 0, now=now)
         return Reaction.REFUTED
+
+    def _notice_copy(self, said: NodeRecord, *, now: float) -> None:
+        """Our last word was outdone, and not by us: a copy of us lives elsewhere.
+
+        The first time it may have been the word of a life of ours that we forgot.
+        """
+        is_told = said.addresses in self.copies or len(self.copies) >= _COPIES
+        if said.addresses == self.me.addresses or is_told:
+            return
+        self.copies.add(said.addresses)
+        self._events.append(Conflict(Member(said, Liveness.ALIVE, now), self._own()))
 
     def _outdo(self, epoch: int, incarnation: int, *, now: float) -> None:
         is_new_life = epoch != self.me.epoch

@@ -17,6 +17,9 @@ from lashup.errors import ConfigError
 from lashup.kinds import check_kinds
 
 _DAY = 86_400.0
+#: What a sealed datagram of 1,200 bytes carries. The greatest self-record is 890 bytes,
+#: a rider 128, the header some 70.
+LEAST_PAYLOAD = 1149
 
 
 class Confirmation(enum.Enum):
@@ -37,7 +40,8 @@ class MembershipConfig:
         probe_period: Between two probes of one node. The greater, the fewer
             packets, and the later a crash is noticed.
         probe_timeout: Before the first round trip to a member was measured: when
-            the helpers are asked. Afterwards the measured round trip decides.
+            the helpers are asked, after half a period at the latest. Afterwards the
+            measured round trip decides.
         probe_timeout_floor: No measured timeout goes below: schedulers and garbage
             collectors take their time even where the network is fast. What it costs
             to be too early is some packets.
@@ -155,9 +159,8 @@ class MembershipConfig:
             )
         if not self.nack_share < 1:
             raise ConfigError("nack_share", "must be below 1")
-        if self.max_payload < 1152:
-            # 890 for the greatest self-record, 128 for the rider, and the header.
-            raise ConfigError("max_payload", "must be 1152 bytes or more")
+        if self.max_payload < LEAST_PAYLOAD:
+            raise ConfigError("max_payload", f"must be {LEAST_PAYLOAD} bytes or more")
         if len(self.hash_key) > 64:
             raise ConfigError("hash_key", "must be at most 64 bytes")
 

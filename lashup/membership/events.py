@@ -67,6 +67,9 @@ class Reaped:
 class Conflict:
     """Two live nodes have one name. The one with the newer epoch keeps it.
 
+    Of several that lose it each is told once, with the one that keeps it. Where both
+    are this very node, its data directory was copied, and two run from it.
+
     Attributes:
         member: The one that loses the name.
         keeper: The one that keeps it.
@@ -136,8 +139,8 @@ class RiderHeard:
 class Remember:
     """The set of members worth finding again after a restart is now this.
 
-    All that have not left, down ones included. To be handed to the next start as
-    `remembered`.
+    All that have not left, down ones included, and those of `remembered` that were not
+    met yet. To be handed to the next start as `remembered`.
     """
 
     records: tuple[NodeRecord, ...]

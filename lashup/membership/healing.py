@@ -14,7 +14,7 @@ other side, at the same moment.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from random import Random
 
 from lashup.machine import NEVER, Address, NodeId
@@ -23,17 +23,15 @@ from lashup.membership.config import MembershipConfig
 from lashup.membership.joining import Joining
 from lashup.membership.member import Liveness, Member
 from lashup.membership.messages import Letter, Ping
-from lashup.membership.record import NodeRecord
 
 
 class Healing:
     """Whom to try, and when.
 
     Args:
-        beliefs: Read for the members that are down or were reaped.
+        beliefs: Read for the members that are down, were reaped, or were not met yet.
         config: Timing.
         joining: Read for the seeds.
-        remembered: Members of an earlier run of this node.
         next_seq: Draws sequence numbers that no other message of this node has.
         rng: Spreads the attempts of the nodes of one side.
         now: The time.
@@ -45,7 +43,6 @@ class Healing:
         config: MembershipConfig,
         *,
         joining: Joining,
-        remembered: Iterable[NodeRecord],
         next_seq: Callable[[], int],
         rng: Random,
         now: float,
@@ -55,8 +52,6 @@ class Healing:
         self._joining = joining
         self._next_seq = next_seq
         self._rng = rng
-        me = beliefs.me.id
-        self._remembered = {each.id: each for each in remembered if each.id != me}
         self._round: deque[tuple[Address, NodeId | None]] = deque()
         self._next_at = now
 
@@ -74,10 +69,6 @@ class Healing:
         self._next_at = now + max(config.heal_period, pause)
         return self._try_one()
 
-    def settled(self, node: NodeId) -> None:
-        """A member is live: what was remembered of it is of no more use."""
-        self._remembered.pop(node, None)
-
     def _try_one(self) -> list[Letter]:
         if not self._round:
             self._round.extend(self._candidates())
@@ -93,13 +84,8 @@ class Healing:
         members = self._beliefs.members
         down = [member for node in members.down if (member := members.get(node))]
         gone = [m for m in members.reaped.values() if m.liveness is Liveness.DOWN]
-        remembered = [
-            Member(record, Liveness.DOWN, NEVER)
-            for record in self._remembered.values()
-            if members.get(record.id) is None
-        ]
+        unmet = [Member(each, Liveness.DOWN, NEVER) for each in self._beliefs.unmet]
         found: list[tuple[Address, NodeId | None]] = [
-            (members.address_of(member), member.id)
-            for member in (*down, *gone, *remembered)
+            (members.address_of(member), member.id) for member in (*down, *gone, *unmet)
         ]
         return found + [(seed, None) for seed in self._joining.strangers]

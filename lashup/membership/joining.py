@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from random import Random
 
+from lashup.errors import NodeClosed
 from lashup.machine import NEVER, Address
 from lashup.membership.beliefs import Beliefs
 from lashup.membership.config import MembershipConfig
@@ -51,7 +52,13 @@ class Joining:
         return self._next_at if self._beliefs.members.live_count <= 1 else NEVER
 
     def join(self, seeds: Iterable[Address], *, now: float) -> list[Letter]:
-        """Replace the seeds, and ask those at which no live member is known."""
+        """Replace the seeds, and ask those at which no live member is known.
+
+        Raises:
+            NodeClosed: This node has said goodbye. Nobody is asked.
+        """
+        if self._beliefs.is_leaving:
+            raise NodeClosed("a node that leaves asks nobody for members")
         mine = self._beliefs.me.addresses
         self._seeds = tuple(seed for seed in dict.fromkeys(seeds) if seed not in mine)
         return self._ask(now=now)

@@ -10,15 +10,13 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from random import Random
-from typing import TypeVar
 
 from lashup.machine import Address, NodeId
 from lashup.membership.member import Belief, Liveness, Member
+from lashup.membership.names import Names
 from lashup.membership.record import NodeRecord
 from lashup.reconcile import Summary, keyed_hash
 from lashup.wire.readers import NODE_ID_SIZE
-
-KeyT = TypeVar("KeyT")
 
 
 class MemberList:
@@ -40,6 +38,8 @@ class MemberList:
         self.reaped: dict[NodeId, Member] = {}
         #: Those that are down, in the order in which they became so.
         self.down: dict[NodeId, None] = {}
+        #: The names of those that are live.
+        self.names = Names()
         self._me = me.id
         self._families = _families_of(me)
         self._hash_key = hash_key
@@ -48,8 +48,7 @@ class MemberList:
         self._live: list[NodeId] = []
         self._alive_count = 0
         self._live_view: tuple[NodeId, ...] | None = None
-        self._at: dict[Address, tuple[NodeId, ...]] = {}
-        self._named: dict[str, tuple[NodeId, ...]] = {}
+        self._at: dict[Address, list[NodeId]] = {}
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._members.values())
@@ -94,11 +93,12 @@ class MemberList:
             self._alive_count -= known.liveness is Liveness.ALIVE
         if known is None:
             self._index(member)
-        elif (known.addresses, known.name) != (member.addresses, member.name):
+        elif known.addresses != member.addresses:
             self._unindex(known)
             self._index(member)
             if node == self._me:
                 self._families = _families_of(member.record)
+        self.names.change(known, member)
         self.reaped.pop(node, None)
         if member.liveness.is_live:
             if known is None or not known.liveness.is_live:
@@ -125,6 +125,7 @@ class MemberList:
         member = self._members.pop(node)
         self._alive_count -= member.liveness is Liveness.ALIVE
         self._unindex(member)
+        self.names.change(member, None)
         self.down.pop(node, None)
         self.reaped[node] = member
         if len(self.reaped) > self._reaped_limit:
@@ -146,10 +147,6 @@ class MemberList:
     def at_address(self, address: Address) -> list[Member]:
         """The members that say they listen there, in order of their ids."""
         return [self._members[node] for node in self._at.get(address, ())]
-
-    def named(self, name: str) -> list[Member]:
-        """The members of one name, in order of their ids."""
-        return [self._members[node] for node in self._named.get(name, ())]
 
     def sample(
         self, count: int, *, without: frozenset[NodeId], rng: Random
@@ -175,14 +172,16 @@ class MemberList:
         return known.record != member.record
 
     def _index(self, member: Member) -> None:
-        for address in member.addresses:
-            _add(self._at, address, member.id)
-        _add(self._named, member.name, member.id)
+        # Nearly always the only one; sorted, so that the order shows no history.
+        for address in dict.fromkeys(member.addresses):
+            insort(self._at.setdefault(address, []), member.id)
 
     def _unindex(self, member: Member) -> None:
-        for address in member.addresses:
-            _remove(self._at, address, member.id)
-        _remove(self._named, member.name, member.id)
+        for address in dict.fromkeys(member.addresses):
+            there = self._at[address]
+            del there[bisect_left(there, member.id)]
+            if not there:
+                del self._at[address]
 
 
 def _families_of(record: NodeRecord) -> set[bool]:
@@ -191,15 +190,3 @@ def _families_of(record: NodeRecord) -> set[bool]:
 
 def _is_v6(address: Address) -> bool:
     return ":" in address[0]
-
-
-def _add(index: dict[KeyT, tuple[NodeId, ...]], key: KeyT, node: NodeId) -> None:
-    # Nearly always the only one; sorted, so that the order shows no history.
-    there = index.get(key)
-    index[key] = (node,) if there is None else tuple(sorted({*there, node}))
-
-
-def _remove(index: dict[KeyT, tuple[NodeId, ...]], key: KeyT, node: NodeId) -> None:
-    left = tuple(other for other in index.pop(key, ()) if other != node)
-    if left:
-        index[key] = left

@@ -22,7 +22,7 @@ class Reach(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reachability:
-    """How a member was reached when it was last probed.
+    """How a member was reached when it was last probed, by us or by witnesses.
 
     Attributes:
         reach: How.
@@ -64,6 +64,17 @@ class Reachabilities:
     def unheard(self, node: NodeId, *, now: float) -> None:
         """Nobody has heard it."""
         self._set(node, Reach.UNREACHABLE, now=now)
+
+    def failed(self, node: NodeId, *, now: float) -> None:
+        """Others have found that nobody hears it; this node need not have asked."""
+        self._in_a_row.pop(node, None)
+        self._set(node, Reach.UNREACHABLE, now=now)
+
+    def returned(self, node: NodeId) -> None:
+        """It is there again. Unless it answered us already, nothing is known of it."""
+        known = self._known.get(node)
+        if known is not None and known.reach is Reach.UNREACHABLE:
+            del self._known[node]
 
     def forget(self, node: NodeId) -> None:
         """The member is gone for good; one that was never probed is no error."""

@@ -7,10 +7,10 @@ and header; the message proper. So an ack is sent with whatever the ping has tau
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from lashup.machine import Address, NodeId
-from lashup.membership.admission import Admission
+from lashup.membership.admission import NAMED, Admission
 from lashup.membership.beliefs import Beliefs, Reaction
 from lashup.membership.leaving import Leaving
 from lashup.membership.link_faults import LinkFaults
@@ -34,6 +34,7 @@ from lashup.membership.messages import (
 from lashup.membership.messages import Beliefs as Told
 from lashup.membership.probe import Prober
 from lashup.membership.reconciliation import Reconciliation
+from lashup.membership.record import NodeRecord
 from lashup.membership.relay import Relays
 from lashup.membership.turns import Turns
 
@@ -42,6 +43,8 @@ _PLENTY = 8
 
 #: Encoded beliefs that are recognised and passed over when they come again.
 _SEEN_LIMIT = 4096
+#: Questions to newcomers that wait for an answer, at most.
+_ASKED_LIMIT = 64
 
 
 class Reception:
@@ -55,6 +58,8 @@ class Reception:
         leaving: Told of acks.
         reconciliation: Told of table hashes, answers and beliefs.
         link_faults: Told of broken links.
+        admission: Says whom to send on to others.
+        next_seq: Draws sequence numbers that no other message of this node has.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Reception:
         reconciliation: Reconciliation,
         link_faults: LinkFaults,
         admission: Admission,
+        next_seq: Callable[[], int],
     ) -> None:
         #: Encoded gossip that was heard before.
         self.seen: dict[bytes, None] = {}
@@ -79,6 +85,9 @@ class Reception:
         self._reconciliation = reconciliation
         self._link_faults = link_faults
         self._admission = admission
+        self._next_seq = next_seq
+        #: Who was asked whether it is at an address, by sequence number.
+        self._asked: dict[int, tuple[NodeId, Address]] = {}
 
     def walk_untrusted(
         self, packet: Packet, sender: Address, *, now: float
@@ -116,7 +125,7 @@ class Reception:
         if packet.record is not None:
             introduced = Belief(packet.record, Liveness.ALIVE)
             letters += self._believe(introduced, sender, now=now)
-            self._beliefs.met(packet.record.id, sender, now=now)
+            letters += self._introduced(packet.record, sender, now=now)
         if was_down and self._is(packet.header.sender, Liveness.ALIVE):
             letters += self._welcome_back(packet.header.sender, now=now)
         return letters + self._meet(packet, sender, now=now)
@@ -127,6 +136,9 @@ class Reception:
         match packet.message:
             case Ping(seq, target) if target is None or target == me.id:
                 self._turns.pinged_by(header.sender, now=now)
+                if packet.record is not None and self._beliefs.is_leaving:
+                    ack = Ack(seq, me.id, None)
+                    return [*self._send_on(header.sender, sender), (sender, ack)]
                 record = None if packet.record is None else me.encoded
                 return [(sender, Ack(seq, me.id, record))]
             case Ack(seq, target):
@@ -150,6 +162,30 @@ class Reception:
             case _:
                 pass  # Gossip, a walk's question, or what is meant for another node.
         return []
+
+    def _introduced(
+        self, record: NodeRecord, sender: Address, *, now: float
+    ) -> list[Letter]:
+        """A member introduced itself: has it replaced another of its name there?
+
+        By a newer epoch it has. Otherwise these may be recorded words of an earlier
+        life, and the other may live: whoever answers a new question is there.
+        """
+        others = self._beliefs.namesakes_at(record.id, sender)
+        if all(other.epoch < record.epoch for other in others):
+            self._beliefs.met(record.id, sender, now=now)
+            return []
+        seq = self._next_seq()
+        self._asked[seq] = record.id, sender
+        if len(self._asked) > _ASKED_LIMIT:
+            del self._asked[next(iter(self._asked))]
+        return [(sender, Ping(seq, record.id))]
+
+    def _send_on(self, asker: NodeId, sender: Address) -> list[Letter]:
+        """We have left: a newcomer is told so, and of some members in our place."""
+        me, live = self._beliefs.me.id, self._beliefs.members.live
+        others = [node for node in live[: NAMED + 1] if node != asker][:NAMED]
+        return self._reconciliation.tell((me, *others), sender)
 
     def _is(self, node: NodeId, liveness: Liveness) -> bool:
         member = self._beliefs.members.get(node)
@@ -197,6 +233,9 @@ class Reception:
     ) -> list[Letter]:
         self._prober.acked(seq, target, sender=header.sender, now=now)
         self._leaving.acked(seq, header.sender)
+        if self._asked.get(seq) == (header.sender, sender):
+            del self._asked[seq]
+            self._beliefs.met(header.sender, sender, now=now)
         letters = self._relays.acked(seq, target)
         if self._beliefs.members.live_peer(header.sender) is not None:
             letters += self._reconciliation.compare(

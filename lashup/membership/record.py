@@ -42,6 +42,9 @@ RECORD_LIMIT = 1000
 
 #: Epochs and incarnations are below: nanoseconds since 1970 fit, for two centuries.
 COUNTER_LIMIT = 1 << 63
+#: No node begins an epoch from here on because of what somebody says: a liar could
+#: use up all of them, and its data directory would have none left to start with.
+OUTDO_LIMIT = 1 << 61
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,15 @@ from lashup.machine import Address, NodeId
 from lashup.membership.admission import Admission
 from lashup.membership.beliefs import Beliefs
 from lashup.membership.config import MembershipConfig
-from lashup.membership.events import Effect, LinkFault, Reaped, RiderHeard
+from lashup.membership.events import (
+    Effect,
+    Failed,
+    Left,
+    LinkFault,
+    Reaped,
+    Returned,
+    RiderHeard,
+)
 from lashup.membership.healing import Healing
 from lashup.membership.joining import Joining
 from lashup.membership.leaving import Leaving
@@ -64,7 +72,7 @@ class Swim:
         rng: All randomness.
         now: The time.
         remembered: Members of an earlier run, from the last `Remember`: tried until
-            they answer or are heard of.
+            they answer or are heard of, for `reap_down_after` at most.
         wall_offset: Seconds since 1970 less the machine's clock: members whose wall
             clocks agree have a schedule in common.
     """
@@ -84,7 +92,7 @@ class Swim:
         def next_seq() -> int:
             return next(numbers)
 
-        beliefs = Beliefs(record, config, now=now)
+        beliefs = Beliefs(record, config, now=now, remembered=remembered)
         self._config = config
         self._beliefs = beliefs
         self._round_trips = RoundTrips(config)
@@ -109,7 +117,6 @@ class Swim:
             beliefs,
             config,
             joining=self._joining,
-            remembered=remembered,
             next_seq=next_seq,
             rng=rng,
             now=now,
@@ -126,6 +133,7 @@ class Swim:
             reconciliation=self._reconciliation,
             link_faults=self._link_faults,
             admission=self._admission,
+            next_seq=next_seq,
         )
         self._stalls = 0
         self._evidence = 0
@@ -235,6 +243,8 @@ class Swim:
             "members_suspect": len(beliefs.suspicions),
             "members_down": len(members.down),
             "members_reaped": len(members.reaped),
+            "copies": len(beliefs.copies),
+            "names_contested": len(members.names.contested),
         }
 
     def next_wakeup(self) -> float:
@@ -298,6 +308,9 @@ class Swim:
         """Ask these for the cluster, again and again while this node is alone.
 
         May be called at any time; the seeds replace those of an earlier call.
+
+        Raises:
+            NodeClosed: This node has said goodbye. Nobody is asked.
         """
         return self._settle(self._joining.join(seeds, now=now), now=now)
 
@@ -376,11 +389,19 @@ class Swim:
         effects: list[Effect] = []
         for node in self._beliefs.take_arrivals():
             self._turns.add(node)
-            self._healing.settled(node)
         for event in self._beliefs.take_events():
-            if isinstance(event, Reaped):
-                self._round_trips.forget(event.member.id)
-                self._reachabilities.forget(event.member.id)
+            match event:
+                case Failed(member):
+                    self._reachabilities.failed(member.id, now=now)
+                case Returned(member):
+                    self._reachabilities.returned(member.id)
+                case Left(member):
+                    self._reachabilities.forget(member.id)
+                case Reaped(member):
+                    self._round_trips.forget(member.id)
+                    self._reachabilities.forget(member.id)
+                case _:
+                    pass
             effects.append(event)
         effects += [self._piggyback.load(to, message) for to, message in letters]
         effects += self._piggyback.gossip(now=now)

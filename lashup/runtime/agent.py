@@ -164,7 +164,7 @@ class RunningNode:
         """How this node reaches the other members, and how long they take to answer.
 
         Direct, through others only, or not at all, and since when (on the clock of
-        `anyio.current_time`). A member that was not probed yet is not in it.
+        `anyio.current_time`). Who has left, or was not probed yet, is not in it.
         """
         membership = self._node.membership
         found = ((m.id, membership.reachability(m.id)) for m in membership.members)
@@ -191,8 +191,9 @@ class RunningNode:
 
         Raises:
             ConfigError: Not an address. Nobody is asked.
+            NodeClosed: The node has left or stopped.
         """
-        self._require_open()
+        self._require_member()
         check_list("seeds", seeds, "[('10.0.0.1', 7946)]")
         seeds = tuple(seeds)
         check_addresses("seeds", seeds)
@@ -204,8 +205,9 @@ class RunningNode:
         Raises:
             ConfigError: Other than strings by strings. Nothing has changed.
             LimitExceeded: More than 512 bytes packed. Nothing has changed.
+            NodeClosed: The node has left or stopped.
         """
-        self._require_open()
+        self._require_member()
         self._carry_out(self._node.set_tags(tags, now=anyio.current_time()))
 
     async def move(

@@ -9,6 +9,7 @@ import anyio
 
 from lashup.effects import Effect
 from lashup.errors import KeysDiffer, UsageError
+from lashup.kinds import check_number
 from lashup.machine import Address, NodeId
 from lashup.membership import Liveness, Member
 from lashup.node import Node
@@ -76,6 +77,7 @@ class ClusterKeys:
             within: Seconds to wait for members that are alive; for others at most one.
 
         Raises:
+            ConfigError: `within` is not a number.
             NodeClosed: The node has left or stopped.
         """
         return await self._order(Order(Command.SHOW), within=within)
@@ -91,7 +93,8 @@ class ClusterKeys:
             within: As for `show`.
 
         Raises:
-            UsageError: Not 32 bytes; or this node runs without a key; or has 8 keys.
+            UsageError: Not 32 bytes; or this node runs without a key; or has 8 keys;
+                or `within` is not a number.
                 Nothing has changed anywhere.
             NodeClosed: The node has left or stopped.
         """
@@ -175,6 +178,7 @@ class ClusterKeys:
         )
 
     async def _order(self, order: Order, *, within: float) -> KeyReport:
+        check_number("within", within)  # before our own ring has changed
         self._require_member()
         others = self._others()
         peers = {member.id: address for member, address in others}

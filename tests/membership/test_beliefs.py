@@ -1,8 +1,12 @@
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lashup.errors import ConfigError, LimitExceeded
+from lashup.identity import epoch_row, next_start
+from lashup.kv.rows import META_TABLE
 from lashup.membership import (
     LAN,
     Changed,
@@ -146,6 +150,19 @@ def test_two_copies_of_a_node_do_not_outbid_each_other_as_fast_as_they_can():
     assert node.me.epoch == 11
 
 
+def test_a_copy_of_a_node_elsewhere_is_reported_once():
+    node = beliefs(epoch=4)
+    elsewhere = {"at": address(9)}
+
+    first = hear(node, about(0, ALIVE, epoch=10, **elsewhere), now=1.0)
+    second = hear(node, about(0, ALIVE, epoch=12, **elsewhere), now=3.0)
+    third = hear(node, about(0, ALIVE, epoch=14, **elsewhere), now=5.0)
+
+    # The first may be an earlier life, of a disk that was restored.
+    assert [Conflict in each for each in (first, second, third)] == [False, True, False]
+    assert len(node.copies) == 1
+
+
 def test_a_claim_that_cannot_be_outdone_does_not_break_the_node():
     node = beliefs(epoch=4)
 
@@ -154,6 +171,19 @@ def test_a_claim_that_cannot_be_outdone_does_not_break_the_node():
 
     assert node.me.epoch == 4
     assert node.hear_obituary(COUNTER_LIMIT - 1, now=0.0) is Reaction.NOTHING
+
+
+@pytest.mark.parametrize("claimed", [2**61 - 2, 2**61, 2**62 - 2, 2**62, 2**63 - 3])
+def test_whatever_epoch_somebody_claims_for_a_node_it_can_start_again(claimed):
+    for liveness in (ALIVE, DOWN):
+        node = beliefs(epoch=4)
+
+        hear(node, about(0, liveness, epoch=claimed))
+        node.hear_obituary(claimed, now=0.0)
+        on_disk = {META_TABLE: dict([epoch_row(node.me.epoch)[1:]])}
+        following = next_start(on_disk, rng=random.Random(0), wall=0.0)
+
+        assert node.me.epoch < following.epoch < COUNTER_LIMIT
 
 
 def test_a_reaped_life_is_not_brought_back_by_gossip():
@@ -239,6 +269,16 @@ def test_two_live_holders_of_a_name_are_reported_and_both_stay():
 
     assert (conflict.member.id, conflict.keeper.id) == (node_id(1), node_id(2))
     assert node.members.live_count == 3
+
+
+def test_a_third_holder_of_a_name_is_reported_with_the_one_that_keeps_it():
+    node = beliefs()
+    hear(node, about(1, ALIVE, name="x", epoch=3), about(2, ALIVE, name="x", epoch=5))
+
+    node.believe(about(3, ALIVE, name="x", epoch=4), now=0.0)
+
+    (conflict,) = [e for e in node.take_events() if isinstance(e, Conflict)]
+    assert (conflict.member.id, conflict.keeper.id) == (node_id(3), node_id(2))
 
 
 def test_a_holder_of_the_nodes_own_name_is_reported_too():

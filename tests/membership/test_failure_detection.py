@@ -219,6 +219,24 @@ def test_a_stall_of_half_a_second_is_never_announced_as_down():
     assert world.heard(Failed) == []
 
 
+@pytest.mark.parametrize("between", [0.1, 0.3, 0.45])
+def test_a_node_with_starved_cpu_accuses_nobody_and_is_not_down(between):
+    """It is let run for a moment only, every so many seconds, for a minute."""
+    world, swims = cluster(10, seed=1)
+    starved = swims[4]
+
+    for _ in range(round(60 / between)):
+        world.pause(starved)
+        world.run(between)
+        world.wake(starved)
+        world.run(0.005)
+
+    assert world.heard(Failed) == []
+    others = {swim.me.id for swim in swims if swim is not starved}
+    accused = {event.member.id for node, event in world.heard(Suspected)}
+    assert accused.isdisjoint(others)
+
+
 def test_a_probe_in_flight_gets_another_chance_when_the_node_has_slept():
     world, swims = cluster(3, seed=1)
     sleeper = swims[0]

@@ -9,7 +9,14 @@ from lashup.membership.beliefs import Beliefs
 from lashup.membership.healing import Healing
 from lashup.membership.joining import Joining
 from lashup.membership.member import Belief
-from tests.membership.vocabulary import World, cluster, node_id, record, seen
+from tests.membership.vocabulary import (
+    World,
+    address,
+    cluster,
+    node_id,
+    record,
+    seen,
+)
 
 
 @pytest.mark.parametrize("size", [2, 5, 20])
@@ -52,7 +59,7 @@ def test_all_of_a_cluster_together_try_as_often_at_any_time():
         rng = random.Random(seed)
         joining = Joining(beliefs, LAN, next_seq=lambda: 0, rng=rng)
         healing = Healing(
-            beliefs, LAN, joining=joining, remembered=(), next_seq=lambda: 0, rng=rng,
+            beliefs, LAN, joining=joining, next_seq=lambda: 0, rng=rng,
             now=0.0,
         )  # fmt: skip
         while (now := healing.next_wakeup()) < 200.0:
@@ -223,7 +230,7 @@ def test_no_node_tries_more_often_than_the_period_however_small_the_cluster():
     rng = random.Random(1)
     joining = Joining(beliefs, LAN, next_seq=lambda: 0, rng=rng)
     healing = Healing(
-        beliefs, LAN, joining=joining, remembered=(), next_seq=lambda: 0, rng=rng,
+        beliefs, LAN, joining=joining, next_seq=lambda: 0, rng=rng,
         now=0.0,
     )  # fmt: skip
     tries = []
@@ -234,3 +241,45 @@ def test_no_node_tries_more_often_than_the_period_however_small_the_cluster():
     pauses = [after - before for before, after in itertools.pairwise(tries)]
     assert min(pauses) >= LAN.heal_period - 1e-9
     assert len(tries) > 100
+
+
+def test_a_partition_heals_though_each_node_of_a_side_has_started_anew_twice():
+    world, swims = cluster(6, seed=1)
+    world.run(10.0)
+    ones, others = swims[:3], swims[3:]
+    world.divide(ones, others)
+    world.run(30.0)
+    book = dict(world.remembered)
+
+    for epoch in (2, 3):
+        for swim in [*ones, *others]:
+            world.crash(swim)
+        for side in ((0, 1, 2), (3, 4, 5)):
+            for number in side:
+                at = address(number)
+                world.start(number, epoch=epoch, seeds=[], remembered=book[at])
+        world.run(20.0)
+        swims = [world.swims[address(number)] for number in range(6)]
+        ones, others = swims[:3], swims[3:]
+        book = dict(world.remembered)
+    assert all(len(swim.alive()) == 3 for swim in swims)
+
+    world.heal()
+
+    world.converge(within=2.0)
+
+
+def test_who_is_not_met_in_a_day_after_the_start_is_remembered_no_more():
+    config = replace(LAN, reap_down_after=60.0)
+    world = World(seed=1, config=config)
+    world.start(0, seeds=[], remembered=[record(1), record(2)])
+    world.run(59.0)
+    # Nothing new to be remembered: what is on disk is still so.
+    assert address(0) not in world.remembered
+
+    world.run(2.0)
+    sent = world.sent_packets
+    world.run(60.0)
+
+    assert world.remembered[address(0)] == ()
+    assert world.sent_packets == sent > 0

@@ -3,6 +3,9 @@
 import random
 from dataclasses import replace
 
+import pytest
+
+from lashup.machine import Send
 from lashup.membership import LAN, Failed, Liveness, Swim
 from lashup.membership.member import Belief
 from lashup.membership.messages import (
@@ -50,6 +53,36 @@ def test_20_000_invented_members_fill_a_bounded_table_and_harm_nobody():
     assert {e.member.id for _, e in world.heard(Failed)}.isdisjoint(real)
     for swim in swims:
         assert all(seen(swim, node) is Liveness.ALIVE for node in real)
+
+
+@pytest.mark.parametrize("place", ["one_address", "many_addresses"])
+def test_20_000_invented_members_of_one_name_are_told_one_by_one_and_not_in_pairs(
+    place,
+):
+    me = Swim(record(0), LAN, rng=random.Random(0), now=0.0)
+    events = 0
+
+    for first in range(1, 20_001, 20):
+        beliefs = [
+            Belief(
+                record(
+                    number,
+                    name="n0",
+                    epoch=number,
+                    at=address(1) if place == "one_address" else None,
+                ),
+                Liveness.ALIVE,
+            ).encode()
+            for number in range(first, first + 20)
+        ]
+        header = Header(node_id(1), 1, 0, 0, b"")
+        packet = encode_packet(header, beliefs, Gossip())
+        effects = me.receive(packet, address(1), now=0.0)
+        events += sum(not isinstance(effect, Send) for effect in effects)
+
+    assert len(me.members) <= LAN.members_limit
+    # Joined, Conflict with the one that keeps the name, Left.
+    assert events <= 3 * LAN.members_limit
 
 
 def test_in_a_full_table_a_newcomer_takes_the_place_of_one_that_is_down():

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from lashup.machine import Address, Send
-from lashup.membership import LAN, Joined, Liveness, Swim
+from lashup.membership import LAN, Failed, Joined, Left, Liveness, Swim
 from tests.membership.vocabulary import World, address, cluster, node_id, record, seen
 
 
@@ -222,3 +222,29 @@ def test_an_old_recording_of_an_earlier_life_changes_nothing():
     assert world.all_agree()
     assert all(seen(s, node_id(2)) is Liveness.ALIVE for s in world.swims.values())
     assert world.events == []
+
+
+def test_a_recording_of_a_replaced_identity_takes_the_name_from_nobody():
+    """Nor at a newcomer, which has never heard of the identity that was replaced."""
+    world, swims = cluster(5, seed=1)
+    world.crash(swims[2])
+    world.recorded[address(2)] = []
+    first = world.start(2, epoch=5)
+    world.run(5.0)
+    recording = world.recorded.pop(address(2))
+    world.crash(first)
+    world.start(70, name="n2", epoch=9, at=address(2))
+    world.run(10.0)
+    newcomer = world.start(9)
+    world.converge(within=5.0)
+    assert seen(newcomer, node_id(2)) is None
+    world.events.clear()
+
+    for payload in recording:
+        world.do(newcomer, newcomer.receive(payload, address(2), now=world.now))
+    world.run(60.0)
+
+    assert world.all_agree()
+    assert world.all_see(Liveness.ALIVE, node_id(70))
+    assert node_id(70) not in {event.member.id for _, event in world.heard(Left)}
+    assert world.heard(Failed) == []

@@ -3,9 +3,18 @@ import random
 import pytest
 
 from lashup.errors import LimitExceeded, NodeClosed
-from lashup.membership import LAN, Failed, Left, Liveness, Returned, Suspected, Swim
+from lashup.membership import (
+    LAN,
+    Failed,
+    Joined,
+    Left,
+    Liveness,
+    Returned,
+    Suspected,
+    Swim,
+)
 from lashup.membership.messages import RIDER_LIMIT
-from tests.membership.vocabulary import cluster, node_id, record
+from tests.membership.vocabulary import address, cluster, node_id, record, seen
 
 
 def test_a_leaver_is_known_to_have_left_and_not_to_have_failed():
@@ -38,6 +47,20 @@ def test_a_goodbye_is_over_when_three_have_acknowledged_it():
         if (m := swim.member(leaver.me.id)) is not None and m.liveness is Liveness.LEFT
     ]
     assert len(left) >= LAN.leave_acknowledgements
+
+
+def test_a_goodbye_that_only_two_can_acknowledge_is_repeated_until_it_times_out():
+    world, swims = cluster(20, seed=1)
+    leaver = swims[3]
+    for silent in (*swims[:3], *swims[6:]):
+        world.block(silent, leaver)
+
+    world.do(leaver, leaver.leave(now=world.now))
+    world.run(LAN.leave_timeout - 0.1)
+    assert not leaver.has_left
+    world.run(0.2)
+
+    assert leaver.has_left
 
 
 def test_all_know_of_a_goodbye_in_a_moment():
@@ -153,6 +176,45 @@ def test_a_second_goodbye_and_new_tags_after_it_are_not_said():
     assert leaver.leave(now=world.now) == []
     with pytest.raises(NodeClosed):
         leaver.set_tags({}, now=world.now)
+
+
+def test_a_newcomer_whose_only_seed_has_left_is_told_so_and_of_three_who_are_there():
+    world, swims = cluster(5, seed=1)
+    leaver = swims[2]
+    world.do(leaver, leaver.leave(now=world.now))
+    world.run(20.0)
+    world.events.clear()
+
+    newcomer = world.start(7, seeds=[2])
+    world.run(2.0)
+
+    assert len(newcomer.alive()) == 5
+    assert seen(newcomer, leaver.me.id) is Liveness.LEFT
+    assert all(event.member.id != leaver.me.id for _, event in world.heard(Joined))
+
+
+def test_a_seed_that_has_left_alone_is_no_member():
+    world, (leaver,) = cluster(1, seed=1)
+    world.do(leaver, leaver.leave(now=world.now))
+
+    newcomer = world.start(7, seeds=[0])
+    world.run(5.0)
+
+    assert newcomer.alive() == (node_id(7),)
+
+
+def test_who_has_left_asks_no_seeds():
+    world, swims = cluster(3, seed=1)
+    leaver = swims[2]
+    stranger = world.start(8, seeds=[])
+    world.do(leaver, leaver.leave(now=world.now))
+    world.run(5.0)
+
+    with pytest.raises(NodeClosed):
+        leaver.join([address(8)], now=world.now)
+    world.run(5.0)
+
+    assert stranger.alive() == (node_id(8),)
 
 
 def test_two_that_leave_at_once_and_leave_one_behind():

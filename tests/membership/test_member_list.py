@@ -11,6 +11,7 @@ from tests.membership.vocabulary import address, node_id, record
 changes = st.lists(
     st.tuples(st.integers(0, 6), st.integers(0, 2), st.sampled_from(Liveness))
 )
+names = st.sampled_from(("a", "b"))
 
 
 def member_list() -> MemberList:
@@ -19,12 +20,19 @@ def member_list() -> MemberList:
     return members
 
 
-@given(changes)
-def test_what_is_kept_up_to_date_is_what_counting_would_give(story):
+@given(changes, st.lists(st.tuples(names, st.integers(1, 3)), min_size=1))
+def test_what_is_kept_up_to_date_is_what_counting_would_give(story, lives):
     members = member_list()
-    for number, incarnation, liveness in story:
+    for step, (number, incarnation, liveness) in enumerate(story):
         if number:
-            said = record(number, incarnation=incarnation, at=address(number % 3))
+            name, epoch = lives[step % len(lives)]
+            said = record(
+                number,
+                name=name,
+                epoch=epoch,
+                incarnation=incarnation,
+                at=address(number % 3),
+            )
             members.put(Member(said, liveness, since=0.0))
 
     everybody = list(members)
@@ -37,8 +45,17 @@ def test_what_is_kept_up_to_date_is_what_counting_would_give(story):
     for number in range(3):
         at = {m.id for m in everybody if address(number) in m.addresses}
         assert {m.id for m in members.at_address(address(number))} == at
+    holders = [(m.name, m.epoch, m.id) for m in live]
+    assert members.names.contested == {
+        name for name in ("a", "b") if sum(h[0] == name for h in holders) > 1
+    }
     for each in everybody:
-        assert each in members.named(each.name)
+        others = [h for h in holders if h[0] == each.name and h[2] != each.id]
+        rival = max(others, key=lambda h: h[1:], default=None)
+        assert members.names.rival(each) == (rival and rival[2])
+        assert members.names.earlier(each) == [
+            h[2] for h in sorted(others) if h[1] < each.epoch
+        ]
 
 
 @given(changes, changes)

@@ -206,7 +206,7 @@ def test_presets_give_helpers_half_of_the_period(preset):
         ("probe_timeout_floor", 0.6),
         ("nack_share", 1.0),
         ("gossip_nodes", 0),
-        ("max_payload", 1151),
+        ("max_payload", 1148),
         ("hash_key", b"x" * 65),
     ],
 )

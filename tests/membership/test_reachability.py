@@ -45,6 +45,45 @@ def test_two_that_cannot_hear_each_other_are_up_and_everybody_can_print_the_faul
     assert found.reach is Reach.INDIRECT
 
 
+def reaches(swims: list[Swim], of: Swim) -> set[Reach | None]:
+    found = [swim.reachability(of.me.id) for swim in swims if swim is not of]
+    return {None if each is None else each.reach for each in found}
+
+
+def test_a_member_that_is_down_is_unreachable_for_all_whoever_has_probed_it():
+    world, swims = cluster(20, seed=1)
+    world.run(60.0)
+    victim = swims[3]
+    assert Reach.DIRECT in reaches(swims, victim)
+
+    world.crash(victim)
+    world.run(5.0)
+
+    assert reaches(swims, victim) == {Reach.UNREACHABLE}
+
+
+def test_who_is_back_is_unreachable_for_nobody():
+    world, swims = cluster(20, seed=1)
+    world.crash(swims[3])
+    world.run(5.0)
+
+    back = world.start(3, epoch=2)
+    world.converge(within=2.0)
+
+    assert Reach.UNREACHABLE not in reaches(list(world.swims.values()), back)
+
+
+def test_how_a_member_that_has_left_was_reached_is_not_told():
+    world, swims = cluster(20, seed=1)
+    world.run(60.0)
+    leaver = swims[3]
+
+    world.do(leaver, leaver.leave(now=world.now))
+    world.run(5.0)
+
+    assert reaches(swims, leaver) == {None}
+
+
 def test_a_link_that_is_mended_is_no_fault_any_more():
     world, swims = cluster(8, seed=1)
     world.divide([swims[2]], [swims[5]])

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from lashup.errors import LimitExceeded, MalformedDatagram, UsageError
 from lashup.machine import NodeId
 from lashup.membership import NodeRecord, record_untrusted
+from lashup.membership.config import LEAST_PAYLOAD
+from lashup.membership.messages import RIDER_LIMIT, Header, Ping, encode_packet
 from lashup.wire.readers import pack, unpack_untrusted
 from tests.membership.strategies import records
 from tests.membership.vocabulary import record
@@ -76,7 +78,11 @@ def test_the_greatest_record_leaves_room_in_the_smallest_payload():
         tags={"t": "x" * 506},
     )
 
+    header = Header(greatest.id, 2**62, 2**62, 2**64 - 1, b"r" * RIDER_LIMIT)
+    packet = encode_packet(header, [], Ping(2**63, greatest.id, greatest.encoded))
+
     assert len(greatest.encoded) <= 900
+    assert len(packet) <= LEAST_PAYLOAD
 
 
 @given(st.binary(max_size=300))

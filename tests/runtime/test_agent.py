@@ -395,6 +395,8 @@ def test_a_node_that_has_left_writes_nothing_more(backend: str) -> None:
                 await b.kv.update(WEB, register("port").assign(1))
             with pytest.raises(NodeClosed, match="left"):
                 await b.multicast("news", b"late")
+            with pytest.raises(NodeClosed, match="left"):
+                await b.join([a.address])
             assert not a.kv.get(WEB)
 
     run(backend, main)

@@ -9,6 +9,7 @@ import pytest
 
 from lashup import (
     LOCAL,
+    ConfigError,
     KeysDiffer,
     Liveness,
     NodeConfig,
@@ -138,3 +139,15 @@ async def _until_complete(order):
     with anyio.fail_after(10):
         while not (await order()).is_complete:
             pass
+
+
+@pytest.mark.parametrize("within", [float("nan"), "5", None])
+def test_a_time_that_is_none_is_refused_before_any_ring_has_changed(within):
+    async def main():
+        async with open_node(config("a")) as a:
+            with pytest.raises(ConfigError, match="within"):
+                await a.keys.install(NEW, within=within)
+
+            assert (await a.keys.show()).lacking(NEW_ID) == (a.id,)
+
+    run("trio", main)
