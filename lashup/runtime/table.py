@@ -216,6 +216,7 @@ class Table:
         finally:
             self._node.kv.unsubscribe(subscription)
             del self._changes[id(subscription)]
+            changes._close()  # noqa: SLF001  # a task may still follow it
 
     @property
     def is_synchronised(self) -> bool:
