@@ -25,7 +25,10 @@ class Missed:
 
 
 class Feed(Generic[ItemT]):
-    """One follower's events. Iterate it; it ends when the node does."""
+    """One follower's events. Iterate it; it ends when the node or its context does.
+
+    Several tasks may, and share them: each event goes to one of them.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[ItemT] = deque()
@@ -37,17 +40,19 @@ class Feed(Generic[ItemT]):
         return self
 
     async def __anext__(self) -> ItemT | Missed:
+        # A follower that never has to wait must still let others run. Before an event
+        # is taken: what was there may be another task's by now.
+        await anyio.lowlevel.checkpoint()
         while True:
             if self._missed:
                 missed, self._missed = self._missed, 0
                 return Missed(missed)
             if self._waiting:
-                # A follower that never has to wait must still let others run.
-                await anyio.lowlevel.checkpoint()
                 return self._waiting.popleft()
             if self._is_closed:
                 raise StopAsyncIteration
-            self._changed = anyio.Event()
+            if self._changed.is_set():  # Else another task may wait for it.
+                self._changed = anyio.Event()
             await self._changed.wait()
 
     def _put(self, item: ItemT) -> None:
@@ -77,6 +82,7 @@ class Broadcast(Generic[ItemT]):
             yield feed
         finally:
             self._feeds.remove(feed)
+            feed._close()  # noqa: SLF001  # a task may still follow it
 
     def send(self, item: ItemT) -> None:
         """Tell every follower. Never waits."""

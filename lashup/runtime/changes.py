@@ -10,7 +10,10 @@ from lashup.node import Node
 
 
 class Changes:
-    """One subscriber's changes. Iterate it; it ends when the node does."""
+    """One subscriber's changes. Iterate it; it ends when the node or its context does.
+
+    Several tasks may, and share them: each change goes to one of them.
+    """
 
     def __init__(self, node: Node, subscription: Subscription) -> None:
         self._node = node
@@ -31,7 +34,8 @@ class Changes:
                 return change
             if self._is_closed:
                 raise StopAsyncIteration
-            self._changed = anyio.Event()
+            if self._changed.is_set():  # Else another task may wait for it.
+                self._changed = anyio.Event()
             await self._changed.wait()
 
     def _wake(self) -> None:

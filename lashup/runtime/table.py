@@ -150,6 +150,8 @@ class Table:
             NodeClosed: The node has left, or stopped first: a part may be loaded.
         """
         self._require_member()
+        if not isinstance(dump, bytes):
+            raise UsageError(f"dump: must be bytes, not {type(dump).__name__}")
         try:
             found = await run_in_thread(decode_dump_untrusted, dump)
         except MalformedDatagram as error:
@@ -216,6 +218,7 @@ class Table:
         finally:
             self._node.kv.unsubscribe(subscription)
             del self._changes[id(subscription)]
+            changes._close()  # noqa: SLF001  # a task may still follow it
 
     @property
     def is_synchronised(self) -> bool:

@@ -225,6 +225,17 @@ def test_a_fact_whose_context_was_torn_off_is_seen_all_the_same():
 # --- actors
 
 
+def test_what_an_update_made_and_dropped_itself_is_known_after_a_restart():
+    peer = Peer(0)
+    peer.publish(ROOT.add_wins_set("s").add(1), ROOT.add_wins_set("s").discard(1))
+    root = peer.replica.root
+
+    peer.start()
+
+    assert root != 0
+    assert peer.replica.root == root
+
+
 def test_every_life_mints_with_a_fresh_actor():
     peer = Peer(0)
     first = peer.publish(ROOT.register("r").assign(1))

@@ -154,6 +154,35 @@ def test_a_subscriber_that_was_cancelled_has_lost_no_change(backend: str) -> Non
     run(backend, main)
 
 
+def test_tasks_that_share_a_subscription_or_a_feed_all_get_on(backend: str) -> None:
+    async def main() -> None:
+        taken: list[object] = []
+
+        async def take(source: AsyncIterator[object]) -> None:
+            taken.extend([one async for one in source])
+
+        async with (
+            open_node(config("a")) as a,
+            anyio.create_task_group() as tasks,
+            a.kv.subscribe() as changes,
+            a.events() as events,
+        ):
+            for source in (changes, events):
+                for _ in range(3):
+                    tasks.start_soon(take, source)
+            await anyio.wait_all_tasks_blocked()
+            for n in range(3):
+                await a.kv.update(("k", n), register("n").assign(n))
+                a._events.send(n)
+
+        # Their contexts have ended, and with these all six of them.
+        keys = [one.key for one in taken if isinstance(one, KeyChanged)]
+        assert sorted(keys) == [("k", 0), ("k", 1), ("k", 2)]
+        assert {0, 1, 2} <= {one for one in taken if not isinstance(one, KeyChanged)}
+
+    run(backend, main)
+
+
 def ports(change: KeyChanged) -> tuple[object, object]:
     return change.old.register("port"), change.new.register("port")
 

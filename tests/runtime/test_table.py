@@ -32,6 +32,7 @@ from lashup.crdt.field import Type, pack_key, pack_step
 from lashup.kv.dump import decode_dump_untrusted, encode_dump
 from lashup.kv.limits import Limits
 from lashup.runtime.table import Table
+from lashup.runtime.udp import SendResult
 from tests.vocabulary import Site
 
 KEY = bytes(range(32))
@@ -186,6 +187,58 @@ def test_a_write_nobody_confirms_says_who_is_missing_and_stands(backend: str) ->
             await b.wait_until(lambda: b.kv.get(WEB).register("n") == 1)
 
     run(backend, main)
+
+
+@pytest.mark.parametrize("ending", ["leaves", "is killed"])
+def test_a_member_that_goes_is_waited_for_no_longer(backend: str, ending: str) -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            a, b, c = await started(stack, 3)
+            # It lives, and takes in nothing of the table: so it cannot say that it has.
+            c._node._table.receive_untrusted = _take_nothing  # type: ignore[method-assign]
+            returned = anyio.Event()
+
+            async def write() -> None:
+                await a.kv.update(WEB, register("n").assign(1), wait="all", within=15)
+                returned.set()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(write)
+                await b.wait_until(lambda: bool(b.kv.get(WEB)))
+                with anyio.move_on_after(0.2):
+                    await returned.wait()
+                assert not returned.is_set()
+                if ending == "leaves":
+                    await c.leave()
+                else:
+                    c._endpoint.send = lambda data, to: SendResult.SENT  # type: ignore[method-assign]
+
+    run(backend, main)
+
+
+def test_who_had_a_write_and_went_does_not_count(backend: str) -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            a, b, c = await started(stack, 3)
+            c._node._table.receive_untrusted = _take_nothing  # type: ignore[method-assign]
+
+            async def leave() -> None:
+                await b.wait_until(lambda: bool(b.kv.get(WEB)))
+                await b.leave()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(leave)
+                with pytest.raises(Unconfirmed) as caught:
+                    await a.kv.update(WEB, register("n").assign(1), wait=3, within=0.5)
+
+            assert caught.value.having == (a.id,)
+            assert caught.value.missing == (c.id,)
+
+    run(backend, main)
+
+
+def _take_nothing(*_: object, **__: object) -> None:
+    """What is lost on its way."""
 
 
 def test_more_members_than_there_are_is_never_enough(backend: str) -> None:

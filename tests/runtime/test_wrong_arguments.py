@@ -60,6 +60,16 @@ def test_a_wrong_argument_of_an_update_is_named(arguments: Any, named: str) -> N
     anyio.run(main)
 
 
+@pytest.mark.parametrize("dump", [None, "dump", [b"dump"], memoryview(b"dump")])
+def test_a_dump_is_bytes(dump: Any) -> None:
+    async def main() -> None:
+        async with open_node(NodeConfig(name="a")) as node:
+            with pytest.raises(UsageError, match="dump: must be bytes"):
+                await node.kv.load(dump)
+
+    anyio.run(main)
+
+
 @pytest.mark.parametrize("value", [{1, 2}, object(), 2**64, "\ud800", [1j]])
 @pytest.mark.parametrize("field", [register("x"), multi_value_register("x")])
 def test_a_value_that_cannot_be_stored_is_told_what_can(field: Any, value: Any) -> None:
