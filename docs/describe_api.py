@@ -79,7 +79,7 @@ def members_and_events() -> str:
         *(lashup.Joined, lashup.Changed, lashup.Suspected, lashup.Failed),
         *(lashup.Returned, lashup.Left, lashup.Reaped, lashup.Conflict),
         *(lashup.LinkBroken, lashup.LinkMended),
-        *(lashup.PathNarrow, lashup.PathWide),
+        *(lashup.PathNarrow, lashup.PathWide, lashup.SendRefused),
         *(lashup.ClockSkewed, lashup.StoreLarge, lashup.Outdated, lashup.DiskFull),
         *(lashup.Missed, lashup.Delivered),
     )

@@ -68,6 +68,7 @@ from lashup.runtime.cluster_keys import KeyReport
 from lashup.runtime.directory_lock import idle_directory
 from lashup.runtime.group_commit import DiskFull
 from lashup.runtime.opening import open_node
+from lashup.runtime.refused_sends import SendRefused
 from lashup.runtime.seeding import SeedsUnread
 from lashup.wire.keyring import key_id_of
 
@@ -135,6 +136,7 @@ __all__ = (
     "Returned",
     "RunningNode",
     "SeedsUnread",
+    "SendRefused",
     "StorageError",
     "StorageFull",
     "StoreLarge",

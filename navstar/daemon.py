@@ -22,10 +22,10 @@ from navstar.config import Config, load_keys
 from navstar.control_server import refuse_if_served, serve_control
 from navstar.errors import Unusable
 from navstar.heap import give_back, share_one_heap
+from navstar.notices import address_text
 from navstar.preflight import host_problems, host_warnings
 from navstar.reload import caution, compare, merged, timing
 from navstar.schedule import Cause
-from navstar.status import address_text
 from navstar.supervision import Supervisor, supervisor
 
 if TYPE_CHECKING:

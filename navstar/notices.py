@@ -21,6 +21,7 @@ from lashup import (
     PathWide,
     Returned,
     SeedsUnread,
+    SendRefused,
     Suspected,
 )
 from navstar.allocation import Skipped
@@ -47,6 +48,12 @@ def said(thing: Skipped | SkippedLine | LinkInTheWay | Conflict | BadLine) -> st
             return f"{name}: {problem}"
         case Conflict() | BadLine():
             return str(thing)
+
+
+def address_text(address: tuple[str, int]) -> str:
+    """As the configuration writes it."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def name_conflicts(members: Iterable[Member]) -> list[str]:
@@ -115,6 +122,8 @@ class Notices:
                 self._log.warning("seeds cannot be read", why=problem)
             case DiskFull(problem):
                 self._log.error("disk full", why=problem)
+            case SendRefused(address, reason):
+                self._log.warning("cannot send", to=address_text(address), why=reason)
             case PathNarrow() | PathWide():
                 self._log.warning("path to a member", news=str(event))
             case _:

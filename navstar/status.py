@@ -16,7 +16,7 @@ from navstar.contest import Contested
 from navstar.diff import Op
 from navstar.line import Line
 from navstar.look import Look
-from navstar.notices import name_conflicts, said
+from navstar.notices import address_text, name_conflicts, said
 from navstar.pass_report import PassReport
 from navstar.removal import Removed
 from navstar.succession import other_vxlans
@@ -254,12 +254,6 @@ def _pass(report: PassReport, now: float) -> Json:
         "writes": report.applied.writes,
         "fault": report.fault or None,
     }
-
-
-def address_text(address: tuple[str, int]) -> str:
-    """As the configuration writes it."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _text(value: object) -> str | None:

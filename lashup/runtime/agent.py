@@ -24,13 +24,12 @@ from dataclasses import replace
 import anyio
 import anyio.abc
 import anyio.lowlevel
-import anyio.to_thread
 
 from lashup.config import NodeConfig, check_addresses
 from lashup.effects import Effect, Visible
 from lashup.errors import MalformedDatagram, NodeClosed, UsageError
 from lashup.kinds import check_list
-from lashup.kv.effects import ClockSkewed, Confirmed, Notify
+from lashup.kv.effects import Confirmed, Notify
 from lashup.machine import Address, NodeId, Persist, Transmit
 from lashup.membership import LinkFault, Member, Reachability
 from lashup.multicast import Branch, Delivered
@@ -41,19 +40,18 @@ from lashup.runtime.cluster_keys import ClusterKeys
 from lashup.runtime.collector import Collector
 from lashup.runtime.commits import Commits
 from lashup.runtime.group_commit import GroupCommit
+from lashup.runtime.refused_sends import RefusedSends
 from lashup.runtime.run_delay import run_delay
 from lashup.runtime.storage import Storage
 from lashup.runtime.table import Table
+from lashup.runtime.topics import Topics
 from lashup.runtime.tripwire import Tripwires
 from lashup.runtime.udp import SendResult, UdpEndpoint
+from lashup.runtime.wall_clock import WallClock
 from lashup.wire.readers import NODE_ID_SIZE
 
 #: Seconds for which datagrams are taken in before other tasks of the process go on.
 _TURN = 0.01
-#: Seconds between two looks at how the wall clock has drifted.
-_CLOCK_PERIOD = 1.0
-#: Seconds by which it has jumped, which is followed before anything else is done.
-_CLOCK_JUMP = 60.0
 
 
 class RunningNode:
@@ -74,6 +72,7 @@ class RunningNode:
         addresses: tuple[Address, ...],
     ) -> None:
         self._node = node
+        self._now = WallClock(node).now
         self._config = config
         self._endpoint = endpoint
         self._commits = Commits(storage, clock=time.monotonic, delay=run_delay)
@@ -87,12 +86,11 @@ class RunningNode:
             tell=self._events.send,
             rng=random.Random(),  # no secret
         )
-        self._topics: dict[str, Broadcast[Delivered]] = {}
-        self._refused = 0
+        self._topics = Topics()
+        self._refused = RefusedSends()
         self._tripwires = Tripwires(
             endpoint.addresses, wanted=self._watched, broken=self._take_evidence
         )
-        self._clock_at = -math.inf
         self._collector: Collector | None = None
         self._is_closed = False
         self._is_leaving = False
@@ -269,7 +267,7 @@ class RunningNode:
         """
         self._require_open()
         check_topic(topic)
-        with self._topics.setdefault(topic, Broadcast()).open_feed() as feed:
+        with self._topics.open_feed(topic) as feed:
             yield feed
 
     async def multicast(self, topic: str, payload: bytes) -> None:
@@ -277,8 +275,8 @@ class RunningNode:
 
         Args:
             topic: Up to 64 characters, for those who listen.
-            payload: Up to a megabyte; what is longer than a datagram is lost with any
-                of its fragments.
+            payload: Up to a megabyte, topic and header included; what is longer than a
+                datagram is lost with any of its fragments.
 
         Raises:
             UsageError: A topic that is reserved, no bytes, or too many.
@@ -299,7 +297,13 @@ class RunningNode:
             "commits_in_loop": self._commits.in_loop,
             "commits_in_thread": self._commits.in_thread,
         }
-        return {**numbers, **udp, **wires, **commits, "sends_refused": self._refused}
+        return {
+            **numbers,
+            **udp,
+            **wires,
+            **commits,
+            "sends_refused": self._refused.count,
+        }
 
     async def _run(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Drain the sockets and keep the deadline, until cancelled."""
@@ -369,20 +373,17 @@ class RunningNode:
         for effect in effects:
             match effect:
                 case Transmit(to, data):
-                    # A refusal is this host's, and says nothing about the peer.
-                    if self._endpoint.send(data, to) is not SendResult.SENT:
-                        self._refused += 1
+                    result = self._endpoint.send(data, to)
+                    if result is not SendResult.SENT:
+                        self._take_refusal(to, result)
                 case Persist():
                     (put or self._disk.put)(effect)
                 case Visible(update):
                     self.kv.made_visible(update)
                 case Notify(subscription):
                     self.kv.notify(subscription)
-                case Delivered(topic):
-                    if topic in self._topics:
-                        self._topics[topic].send(effect)
-                case ClockSkewed():
-                    self._events.send(effect)
+                case Delivered():
+                    self._topics.deliver(effect)
                 case Confirmed():
                     pass  # Whoever waits looks after every effect.
                 case event:
@@ -405,6 +406,12 @@ class RunningNode:
                 self._progress, self._is_awaited = anyio.Event(), True
             await self._progress.wait()
 
+    def _take_refusal(self, to: Address, result: SendResult) -> None:
+        """This host would not send: that says nothing about the peer."""
+        news = self._refused.note(to, result, now=anyio.current_time())
+        if news is not None:
+            self._events.send(news)
+
     def _take_evidence(self, address: Address) -> None:
         if not self._is_closed:
             self._carry_out(self._node.evidence(address, now=anyio.current_time()))
@@ -415,16 +422,6 @@ class RunningNode:
         found = ((m, membership.address_of(m.id)) for m in membership.tripwires())
         return [(member, address) for member, address in found if address is not None]
 
-    def _now(self) -> float:
-        """The time, once the node knows what the wall clock says."""
-        now = anyio.current_time()
-        offset = time.time() - now
-        has_jumped = abs(offset - self._node.wall_offset) > _CLOCK_JUMP
-        if has_jumped or now >= self._clock_at + _CLOCK_PERIOD:
-            self._clock_at = now
-            self._node.wall_offset = offset
-        return now
-
     def _close(self) -> None:
         try:
             self._perform(self._node.announce(now=self._now()))
@@ -433,8 +430,7 @@ class RunningNode:
             self._progress.set()
             self.kv.close()
             self._events.close()
-            for topic in self._topics.values():
-                topic.close()
+            self._topics.close()
 
     def _require_member(self) -> None:
         """Before this node says anything: it is open, a member, and knows the time."""

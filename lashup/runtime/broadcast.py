@@ -73,6 +73,10 @@ class Broadcast(Generic[ItemT]):
     def __init__(self) -> None:
         self._feeds: list[Feed[ItemT]] = []
 
+    def __bool__(self) -> bool:
+        """Whether anybody follows."""
+        return bool(self._feeds)
+
     @contextmanager
     def open_feed(self) -> Iterator[Feed[ItemT]]:
         """A new follower, as long as the context lasts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -34,24 +34,10 @@ from lashup import (
 )
 from lashup.machine import Persist
 from lashup.runtime.memory_storage import MemoryStorage
+from tests.runtime.loops import run
 
 KEY = bytes(range(32))
 WEB = ("services", "web")
-
-
-def run(backend: str, main: Callable[[], Awaitable[None]]) -> None:
-    """Run a test on one event loop; ten seconds are more than any of them needs."""
-
-    async def bounded() -> None:
-        with anyio.fail_after(20):
-            await main()
-
-    anyio.run(bounded, backend=backend)
-
-
-@pytest.fixture(params=["trio", "asyncio"])
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 def config(name: str, *seeds: RunningNode, data_dir: Path | None = None) -> NodeConfig:

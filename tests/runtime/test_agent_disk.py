@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
@@ -30,6 +30,7 @@ from lashup.machine import Persist
 from lashup.runtime.memory_storage import MemoryStorage
 from lashup.runtime.storage import Rows, Storage
 from tests.runtime.disks import mounted, needs_mount
+from tests.runtime.loops import run
 
 KEY = bytes(range(32))
 FIRST, SECOND = ("line", 1), ("line", 2)
@@ -62,21 +63,6 @@ class SlowDisk:
 
     def close(self) -> None:
         pass
-
-
-@pytest.fixture(params=["trio", "asyncio"])
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-def run(backend: str, main: Callable[[], Awaitable[None]]) -> None:
-    """Run a test on one event loop, within twenty seconds."""
-
-    async def bounded() -> None:
-        with anyio.fail_after(20):
-            await main()
-
-    anyio.run(bounded, backend=backend)
 
 
 def config(name: str, *seeds: RunningNode) -> NodeConfig:

@@ -18,9 +18,8 @@ from lashup import (
     open_node,
     register,
 )
-from tests.runtime.test_agent import KEY, backend, cluster, live, run, until
-
-__all__ = ("backend",)  # a fixture
+from tests.runtime.loops import run
+from tests.runtime.test_agent import KEY, cluster, live, until
 
 NEW = bytes(range(7, 39))
 OLD_ID, NEW_ID = key_id_of(KEY), key_id_of(NEW)

@@ -15,10 +15,8 @@ from lashup.kv.absence import DAY
 from lashup.kv.rows import META_TABLE
 from lashup.machine import Persist
 from lashup.runtime.sqlite_storage import SqliteStorage
-from tests.runtime.test_table import backend, run
+from tests.runtime.loops import run
 from tests.runtime.test_table import config as default_config
-
-__all__ = ["backend"]
 
 
 def config(name: str, *seeds: RunningNode, data_dir: Path) -> NodeConfig:

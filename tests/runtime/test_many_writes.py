@@ -12,10 +12,9 @@ import pytest
 from lashup import LOCAL, NodeConfig, RunningNode, open_node, register
 from lashup.machine import Persist
 from lashup.runtime.sqlite_storage import SqliteStorage
-from tests.runtime.test_table import backend, run
+from tests.runtime.loops import run
 
 #: Pytest finds a fixture by its name here.
-__all__ = ["backend"]
 WRITERS, WRITES = 64, 20
 
 

@@ -29,15 +29,6 @@ def config(name: str, *seeds, bind=V4) -> NodeConfig:
     )
 
 
-@pytest.fixture(params=["trio", "asyncio"])
-def on(request):
-    async def bounded(main):
-        with anyio.fail_after(20):
-            await main()
-
-    return lambda main: anyio.run(bounded, main, backend=request.param)
-
-
 def is_watching(node) -> bool:
     return bool(node.statistics()["tripwire_wires"] == 1)
 

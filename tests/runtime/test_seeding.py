@@ -11,15 +11,9 @@ from lashup.runtime import seeding
 from lashup.runtime.udp import UdpEndpoint
 
 
-@pytest.fixture(params=["trio", "asyncio"])
-def on(request, monkeypatch):
+@pytest.fixture(autouse=True)
+def seeds_are_asked_often(monkeypatch):
     monkeypatch.setattr(seeding, "SEED_PERIOD", 0.02)
-
-    async def bounded(main):
-        with anyio.fail_after(20):
-            await main()
-
-    return lambda main: anyio.run(bounded, main, backend=request.param)
 
 
 def config(name: str, *seeds) -> NodeConfig:

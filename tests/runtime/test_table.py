@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -33,25 +32,11 @@ from lashup.kv.dump import decode_dump_untrusted, encode_dump
 from lashup.kv.limits import Limits
 from lashup.runtime.table import Table
 from lashup.runtime.udp import SendResult
+from tests.runtime.loops import run
 from tests.vocabulary import Site
 
 KEY = bytes(range(32))
 WEB = ("services", "web")
-
-
-@pytest.fixture(params=["trio", "asyncio"])
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-def run(backend: str, main: Callable[[], Awaitable[None]]) -> None:
-    """Run a test on one event loop, within twenty seconds."""
-
-    async def bounded() -> None:
-        with anyio.fail_after(20):
-            await main()
-
-    anyio.run(bounded, backend=backend)
 
 
 def config(

@@ -20,9 +20,8 @@ from lashup import (
     register,
     remove_key,
 )
-from tests.runtime.test_table import WEB, backend, run
-
-__all__ = ("backend",)  # a fixture
+from tests.runtime.loops import run
+from tests.runtime.test_table import WEB
 
 
 @pytest.mark.parametrize(
