@@ -1,4 +1,4 @@
-"""Calls that block, in a thread that gets its turn although the event loop never rests.
+"""Calls that block, in a thread that gets its turn whatever else the process does.
 
 Only one thread of Python runs at a time. One that waits for its turn asks for it after
 5 ms in which nobody gave it up. An event loop that is busy gives it up at every look at
@@ -10,7 +10,10 @@ turns of 0.1 ms took 2 to 11 s.
 The cure is a pause that is long enough: while a call is in its thread, the loop sleeps
 for `PAUSE` every `PERIOD`.
 
-A call has ended when its caller goes on, also one that is cancelled. What asyncio
+Nor does a call wait for the service's own threads, of which anyio allows 40 at a time:
+each call has a limiter of its own. There are never more than a few.
+
+And a call has ended when its caller goes on, also one that is cancelled. What asyncio
 itself cancels (`asyncio.timeout`, `Task.cancel`, the end of `asyncio.run`) knows of no
 shield, and what comes next would find the files in use by the thread.
 """
@@ -41,9 +44,9 @@ async def run_in_thread(
 ) -> ReturnT:
     """Call a function in a thread, and return what it returns.
 
-    As `anyio.to_thread.run_sync`, except that a busy loop does not keep it waiting. A
-    cancelled caller goes on when the call has ended, or will never begin; it may have
-    been made, and what it returned is lost.
+    As `anyio.to_thread.run_sync`, except that neither a busy loop nor other threads
+    keep it waiting. A cancelled caller goes on when the call has ended, or will never
+    begin; it may have been made, and what it returned is lost.
     """
     call = _Call(lambda: function(*args))
     failure: Exception | None = None
@@ -51,7 +54,9 @@ async def run_in_thread(
         tasks.start_soon(_pause_at_times)
         try:
             result = await anyio.to_thread.run_sync(
-                call.make, abandon_on_cancel=abandon_on_cancel
+                call.make,
+                abandon_on_cancel=abandon_on_cancel,
+                limiter=anyio.CapacityLimiter(1),
             )
         except Exception as error:  # raised below, in no group
             failure = error
