@@ -27,6 +27,8 @@ _CONNECT_TIMEOUT = 2.0
 _RETRY, _LONGEST_RETRY = 2.0, 60.0
 #: Seconds until an address that could not be listened at is tried again.
 _LISTEN_AGAIN = 5.0
+#: Seconds until a connection is taken that could not be: it stays in the queue.
+_ACCEPT_AGAIN = 1.0
 #: Connections of others that are held, at most. Each costs a descriptor.
 _HELD = 64
 
@@ -67,7 +69,9 @@ class Tripwires:
         self._tasks: anyio.abc.TaskGroup | None = None
         self._looked_at = -math.inf
         self._held = 0
-        self._counts = dict.fromkeys(("connected", "broken", "unlistened"), 0)
+        self._counts = dict.fromkeys(
+            ("connected", "broken", "unlistened", "unaccepted"), 0
+        )
 
     def statistics(self) -> dict[str, int]:
         """Wires of ours now, and counts since the start."""
@@ -147,7 +151,7 @@ class Tripwires:
         host, port = address
         with scope:
             try:
-                listener = await anyio.create_tcp_listener(
+                opened = await anyio.create_tcp_listener(
                     local_host=host, local_port=port, reuse_port=False
                 )
             except OSError:  # taken by something else: this node is not watched so
@@ -156,8 +160,18 @@ class Tripwires:
                 await anyio.sleep(_LISTEN_AGAIN)
                 self._listening.pop(address, None)
                 return
-            async with listener:
-                await listener.serve(self._hold)
+            async with opened, anyio.create_task_group() as held:
+                [listener] = opened.listeners  # one address, one socket
+                assert isinstance(listener, anyio.abc.SocketListener)  # noqa: S101
+                while True:
+                    try:
+                        stream = await listener.accept()
+                    # The process has no descriptor left, or the peer is gone again.
+                    except (OSError, anyio.BrokenResourceError):
+                        self._counts["unaccepted"] += 1
+                        await anyio.sleep(_ACCEPT_AGAIN)
+                        continue
+                    held.start_soon(self._hold, stream)
 
     async def _hold(self, stream: anyio.abc.SocketStream) -> None:
         async with stream:
