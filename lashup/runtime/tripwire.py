@@ -18,6 +18,7 @@ import anyio.abc
 
 from lashup.machine import Address, NodeId
 from lashup.membership import Member
+from lashup.runtime.forked import blank, own
 
 #: Seconds between two looks at whom to watch, at least.
 _LOOK_PERIOD = 1.0
@@ -67,8 +68,10 @@ class Tripwires:
         self._failures: dict[_Wire, _Failure] = {}
         self._listening: dict[Address, anyio.CancelScope] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
+        self._sockets: set[anyio.abc.SocketStream | anyio.abc.SocketListener] = set()
         self._looked_at = -math.inf
         self._held = 0
+        own(self)
         self._counts = dict.fromkeys(
             ("connected", "broken", "unlistened", "unaccepted"), 0
         )
@@ -81,6 +84,12 @@ class Tripwires:
         """Listen there from the next look on, and nowhere else."""
         self._addresses = tuple(addresses)
         self._looked_at = -math.inf
+
+    def leave_to_parent(self) -> None:
+        """In a child that was forked: wires break when the parent dies."""
+        for each in self._sockets:
+            raw = each.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610  # no SQL
+            blank(raw.fileno())
 
     async def run(self) -> None:
         """Keep the wires until cancelled; `look` says which."""
@@ -133,7 +142,7 @@ class Tripwires:
                     stream = await anyio.connect_tcp(host, port)
                 self._counts["connected"] += 1
                 async with stream:
-                    await _wait_end(stream)
+                    await self._wait_end(stream)
                     self._counts["broken"] += 1
                     self._broken(wire[2])
         except (OSError, TimeoutError):
@@ -160,9 +169,15 @@ class Tripwires:
                 await anyio.sleep(_LISTEN_AGAIN)
                 self._listening.pop(address, None)
                 return
-            async with opened, anyio.create_task_group() as held:
+            async with opened:
                 [listener] = opened.listeners  # one address, one socket
                 assert isinstance(listener, anyio.abc.SocketListener)  # noqa: S101
+                await self._accept(listener)
+
+    async def _accept(self, listener: anyio.abc.SocketListener) -> None:
+        self._sockets.add(listener)
+        try:
+            async with anyio.create_task_group() as held:
                 while True:
                     try:
                         stream = await listener.accept()
@@ -172,6 +187,8 @@ class Tripwires:
                         await anyio.sleep(_ACCEPT_AGAIN)
                         continue
                     held.start_soon(self._hold, stream)
+        finally:
+            self._sockets.discard(listener)
 
     async def _hold(self, stream: anyio.abc.SocketStream) -> None:
         async with stream:
@@ -179,14 +196,16 @@ class Tripwires:
                 return
             self._held += 1
             try:
-                await _wait_end(stream)
+                await self._wait_end(stream)
             finally:
                 self._held -= 1
 
-
-async def _wait_end(stream: anyio.abc.SocketStream) -> None:
-    """Return when the other end closes, breaks, or says something: it should not."""
-    try:
-        await stream.receive(1)
-    except (anyio.EndOfStream, anyio.BrokenResourceError):
-        return
+    async def _wait_end(self, stream: anyio.abc.SocketStream) -> None:
+        """Return when the other end closes, breaks, or speaks: it should not."""
+        self._sockets.add(stream)
+        try:
+            await stream.receive(1)
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return
+        finally:
+            self._sockets.discard(stream)
