@@ -146,6 +146,11 @@ class GroupCommit:
             self._waiting[:0] = batch
             self._urgent.set()
             raise
+        except anyio.get_cancelled_exc_class():
+            # By asyncio itself, as the loop ends: it may not have begun. Once more is
+            # the same; without it, what follows would say that it had been seen.
+            self._waiting[:0] = batch
+            raise
         finally:
             self._is_committing = False
         self._is_full = False

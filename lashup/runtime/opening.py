@@ -84,15 +84,32 @@ async def open_node(
                     running._close()  # noqa: SLF001
                     tasks.cancel_scope.cancel()
     finally:
-        with anyio.CancelScope(shield=True):
-            await run_in_thread(store.close)
+        await _close(store)
 
 
 async def _open_storage(config: NodeConfig) -> Storage:
     if config.data_dir is None:
         return MemoryStorage()
     directory = config.data_dir
-    return await run_in_thread(lambda: SqliteStorage(directory, cluster=config.cluster))
+    opened: list[Storage] = []
+    try:
+        await run_in_thread(
+            lambda: opened.append(SqliteStorage(directory, cluster=config.cluster))
+        )
+    except BaseException:  # cancelled: it may be open all the same, and hold its lock
+        for storage in opened:
+            storage.close()
+        raise
+    return opened[0]
+
+
+async def _close(storage: Storage) -> None:
+    with anyio.CancelScope(shield=True):
+        try:
+            await run_in_thread(storage.close)
+        except anyio.get_cancelled_exc_class():  # asyncio's own, which knows no shield
+            storage.close()  # It may not have begun; once more does nothing.
+            raise
 
 
 def _compose(

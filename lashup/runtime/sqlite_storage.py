@@ -16,6 +16,7 @@ Source: https://www.sqlite.org/wal.html, https://www.sqlite.org/howtocorrupt.htm
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sqlite3
 import zlib
@@ -26,6 +27,7 @@ from types import TracebackType
 from lashup.errors import StorageError
 from lashup.machine import Persist
 from lashup.runtime.directory_lock import lock_directory
+from lashup.runtime.forked import blank, own
 from lashup.runtime.sqlite_file import (
     WAY_OUT,
     create,
@@ -66,6 +68,7 @@ class SqliteStorage:
         self._broken = ""
         self._connection: sqlite3.Connection | None = None
         self._lock = lock_directory(directory)
+        own(self)
         try:
             with explained(self._file, "opening"):
                 if not self._file.exists():
@@ -109,6 +112,14 @@ class SqliteStorage:
         except BaseException as error:
             self._roll_back(connection, error)
             raise
+
+    def leave_to_parent(self) -> None:
+        """In a child that was forked: the directory is the parent's, and stays so."""
+        blank(self._lock)
+        if self._connection is not None:
+            # Not even the end of the process may close it: one reference too many.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
+            self._connection = None
 
     def close(self) -> None:
         """Fold the log into the database, and let another process have it."""

@@ -18,6 +18,7 @@ import anyio.abc
 
 from lashup.machine import Address, NodeId
 from lashup.membership import Member
+from lashup.runtime.forked import blank, own
 
 #: Seconds between two looks at whom to watch, at least.
 _LOOK_PERIOD = 1.0
@@ -27,6 +28,8 @@ _CONNECT_TIMEOUT = 2.0
 _RETRY, _LONGEST_RETRY = 2.0, 60.0
 #: Seconds until an address that could not be listened at is tried again.
 _LISTEN_AGAIN = 5.0
+#: Seconds until a connection is taken that could not be: it stays in the queue.
+_ACCEPT_AGAIN = 1.0
 #: Connections of others that are held, at most. Each costs a descriptor.
 _HELD = 64
 
@@ -65,9 +68,13 @@ class Tripwires:
         self._failures: dict[_Wire, _Failure] = {}
         self._listening: dict[Address, anyio.CancelScope] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
+        self._sockets: set[anyio.abc.SocketStream | anyio.abc.SocketListener] = set()
         self._looked_at = -math.inf
         self._held = 0
-        self._counts = dict.fromkeys(("connected", "broken", "unlistened"), 0)
+        own(self)
+        self._counts = dict.fromkeys(
+            ("connected", "broken", "unlistened", "unaccepted"), 0
+        )
 
     def statistics(self) -> dict[str, int]:
         """Wires of ours now, and counts since the start."""
@@ -77,6 +84,12 @@ class Tripwires:
         """Listen there from the next look on, and nowhere else."""
         self._addresses = tuple(addresses)
         self._looked_at = -math.inf
+
+    def leave_to_parent(self) -> None:
+        """In a child that was forked: wires break when the parent dies."""
+        for each in self._sockets:
+            raw = each.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610  # no SQL
+            blank(raw.fileno())
 
     async def run(self) -> None:
         """Keep the wires until cancelled; `look` says which."""
@@ -129,7 +142,7 @@ class Tripwires:
                     stream = await anyio.connect_tcp(host, port)
                 self._counts["connected"] += 1
                 async with stream:
-                    await _wait_end(stream)
+                    await self._wait_end(stream)
                     self._counts["broken"] += 1
                     self._broken(wire[2])
         except (OSError, TimeoutError):
@@ -147,7 +160,7 @@ class Tripwires:
         host, port = address
         with scope:
             try:
-                listener = await anyio.create_tcp_listener(
+                opened = await anyio.create_tcp_listener(
                     local_host=host, local_port=port, reuse_port=False
                 )
             except OSError:  # taken by something else: this node is not watched so
@@ -156,8 +169,26 @@ class Tripwires:
                 await anyio.sleep(_LISTEN_AGAIN)
                 self._listening.pop(address, None)
                 return
-            async with listener:
-                await listener.serve(self._hold)
+            async with opened:
+                [listener] = opened.listeners  # one address, one socket
+                assert isinstance(listener, anyio.abc.SocketListener)  # noqa: S101
+                await self._accept(listener)
+
+    async def _accept(self, listener: anyio.abc.SocketListener) -> None:
+        self._sockets.add(listener)
+        try:
+            async with anyio.create_task_group() as held:
+                while True:
+                    try:
+                        stream = await listener.accept()
+                    # The process has no descriptor left, or the peer is gone again.
+                    except (OSError, anyio.BrokenResourceError):
+                        self._counts["unaccepted"] += 1
+                        await anyio.sleep(_ACCEPT_AGAIN)
+                        continue
+                    held.start_soon(self._hold, stream)
+        finally:
+            self._sockets.discard(listener)
 
     async def _hold(self, stream: anyio.abc.SocketStream) -> None:
         async with stream:
@@ -165,14 +196,16 @@ class Tripwires:
                 return
             self._held += 1
             try:
-                await _wait_end(stream)
+                await self._wait_end(stream)
             finally:
                 self._held -= 1
 
-
-async def _wait_end(stream: anyio.abc.SocketStream) -> None:
-    """Return when the other end closes, breaks, or says something: it should not."""
-    try:
-        await stream.receive(1)
-    except (anyio.EndOfStream, anyio.BrokenResourceError):
-        return
+    async def _wait_end(self, stream: anyio.abc.SocketStream) -> None:
+        """Return when the other end closes, breaks, or speaks: it should not."""
+        self._sockets.add(stream)
+        try:
+            await stream.receive(1)
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return
+        finally:
+            self._sockets.discard(stream)

@@ -27,6 +27,7 @@ import anyio
 
 from lashup.errors import ConfigError
 from lashup.machine import Address
+from lashup.runtime.forked import blank, own
 from lashup.runtime.udp_socket import (
     IP_RECVERR,
     IPV6_RECVERR,
@@ -91,6 +92,7 @@ class UdpEndpoint:
         #: By sockets that are closed now.
         self._dropped = 0
         self._epoll = select.epoll()
+        own(self)
         try:
             self.move(bind)
         except BaseException:
@@ -252,6 +254,13 @@ class UdpEndpoint:
             default=0,
         )
         return totals
+
+    def leave_to_parent(self) -> None:
+        """In a child that was forked: it hears nothing, and sends nothing."""
+        if not self._epoll.closed:
+            blank(self._epoll.fileno())
+        for sock in self._sockets.values():
+            blank(sock.fileno())
 
     def close(self) -> None:
         """Close the sockets. Nobody may be waiting. Once more does nothing."""

@@ -1,4 +1,4 @@
-"""A call in a thread gets its turn although the loop never rests."""
+"""A call in a thread gets its turn whatever else the process does."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from lashup.runtime import threads
@@ -70,3 +71,29 @@ def test_a_cancelled_caller_waits_for_its_call(on):
         assert ended in ([], [1])  # not begun, or done to its end
 
     on(main)
+    run(main)
+
+
+def test_a_call_does_not_wait_for_threads_of_the_service(on):
+    go_on = threading.Event()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            limiter = anyio.to_thread.current_default_thread_limiter()
+            limiter.total_tokens = 1
+            tasks.start_soon(anyio.to_thread.run_sync, go_on.wait, 10)
+            while limiter.available_tokens:
+                await anyio.lowlevel.checkpoint()
+
+            with anyio.move_on_after(5):
+                assert await run_in_thread(divmod, 7, 2) == (3, 1)
+                assert not go_on.is_set()
+                go_on.set()
+            has_ended = go_on.is_set()
+            go_on.set()
+        assert has_ended
+
+    try:
+        on(main)
+    finally:
+        go_on.set()

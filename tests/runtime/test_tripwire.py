@@ -124,3 +124,44 @@ async def test_a_running_node_says_how_it_reaches_the_others():
         assert found.round_trip < 1.0
         assert a.link_faults() == ()
         assert a.tree(a.id)[b.id].distance == 1
+
+
+_OUT_OF_FILES = """
+import os, resource, socket, sys, anyio
+from lashup import NodeConfig, open_node, register
+from lashup.runtime import tripwire
+tripwire._ACCEPT_AGAIN = 0.01
+async def main():
+    async with open_node(NodeConfig(name="a")) as node:
+        with socket.socket() as peer, socket.socket() as later:
+            while not node.statistics()["tripwire_held"]:
+                peer.connect_ex(node.address)
+                await anyio.sleep(0.01)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+            taken = []
+            try:
+                while True: taken.append(os.dup(0))
+            except OSError:
+                pass
+            later.connect(node.address)
+            with anyio.fail_after(10):
+                while not node.statistics()["tripwire_unaccepted"]:
+                    await anyio.sleep(0.01)
+            await node.kv.update(("a",), register("x").assign(1))
+            for descriptor in taken: os.close(descriptor)
+            with anyio.fail_after(10):
+                while node.statistics()["tripwire_held"] < 2:
+                    await anyio.sleep(0.01)
+anyio.run(main, backend=sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("backend", ["trio", "asyncio"])
+def test_a_process_without_descriptors_keeps_its_node(backend):
+    # In a process of its own: the limit is the whole process's.
+    subprocess.run(
+        [sys.executable, "-c", _OUT_OF_FILES, backend],
+        check=True,
+        timeout=30,
+        stdin=subprocess.DEVNULL,
+    )
