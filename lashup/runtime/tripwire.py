@@ -4,17 +4,25 @@ Nothing is ever sent on them. Each node listens on the TCP port of the number of
 UDP port, and keeps a connection to the members that membership names. When one
 breaks, that is evidence about the member, and no more: an attacker who breaks it
 causes some pings. A member that cannot be connected to is simply not watched.
+
+Plain sockets, each owned by one block at any moment: a connection that is made as its
+task is cancelled is closed all the same.
 """
 
 from __future__ import annotations
 
+import errno
 import math
+import os
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+from weakref import WeakSet
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 
 from lashup.machine import Address, NodeId
 from lashup.membership import Member
@@ -68,13 +76,14 @@ class Tripwires:
         self._failures: dict[_Wire, _Failure] = {}
         self._listening: dict[Address, anyio.CancelScope] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
-        self._sockets: set[anyio.abc.SocketStream | anyio.abc.SocketListener] = set()
         self._looked_at = -math.inf
+        #: All that are open: listeners, wires of ours, and those of others.
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self._held = 0
-        own(self)
         self._counts = dict.fromkeys(
             ("connected", "broken", "unlistened", "unaccepted"), 0
         )
+        own(self)
 
     def statistics(self) -> dict[str, int]:
         """Wires of ours now, and counts since the start."""
@@ -87,9 +96,8 @@ class Tripwires:
 
     def leave_to_parent(self) -> None:
         """In a child that was forked: wires break when the parent dies."""
-        for each in self._sockets:
-            raw = each.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610  # no SQL
-            blank(raw.fileno())
+        for sock in self._sockets:
+            blank(sock.fileno())
 
     async def run(self) -> None:
         """Keep the wires until cancelled; `look` says which."""
@@ -135,16 +143,15 @@ class Tripwires:
 
     async def _watch(self, wire: _Wire) -> None:
         """Hold one wire until it breaks, or nobody wants it any more."""
-        host, port = wire[2]
         try:
-            with self._wires[wire]:
+            with self._wires[wire], _new_socket(wire[2]) as sock:
+                self._sockets.add(sock)
                 with anyio.fail_after(_CONNECT_TIMEOUT):
-                    stream = await anyio.connect_tcp(host, port)
+                    await _connect(sock, wire[2])
                 self._counts["connected"] += 1
-                async with stream:
-                    await self._wait_end(stream)
-                    self._counts["broken"] += 1
-                    self._broken(wire[2])
+                await anyio.wait_readable(sock)
+                self._counts["broken"] += 1
+                self._broken(wire[2])
         except (OSError, TimeoutError):
             pass  # Not watched: no evidence of anything.
         finally:
@@ -157,55 +164,88 @@ class Tripwires:
         self._failures[wire] = _Failure(anyio.current_time() + pause, pause)
 
     async def _listen(self, address: Address, scope: anyio.CancelScope) -> None:
-        host, port = address
         with scope:
             try:
-                opened = await anyio.create_tcp_listener(
-                    local_host=host, local_port=port, reuse_port=False
-                )
+                listener = _open_listener(address)
             except OSError:  # taken by something else: this node is not watched so
                 self._counts["unlistened"] += 1
                 # Perhaps by our own listener at all addresses, which is just going.
                 await anyio.sleep(_LISTEN_AGAIN)
                 self._listening.pop(address, None)
                 return
-            async with opened:
-                [listener] = opened.listeners  # one address, one socket
-                assert isinstance(listener, anyio.abc.SocketListener)  # noqa: S101
-                await self._accept(listener)
+            with listener:
+                self._sockets.add(listener)
+                await self._serve(listener)
 
-    async def _accept(self, listener: anyio.abc.SocketListener) -> None:
-        self._sockets.add(listener)
+    async def _serve(self, listener: socket.socket) -> None:
+        """Hold what others connect, until cancelled."""
+        held: set[socket.socket] = set()
         try:
-            async with anyio.create_task_group() as held:
+            async with anyio.create_task_group() as tasks:
                 while True:
-                    try:
-                        stream = await listener.accept()
-                    # The process has no descriptor left, or the peer is gone again.
-                    except (OSError, anyio.BrokenResourceError):
+                    await anyio.wait_readable(listener)
+                    sock = _accept(listener)
+                    if sock is None:
+                        # The process has no descriptor left, or the peer is gone again.
                         self._counts["unaccepted"] += 1
                         await anyio.sleep(_ACCEPT_AGAIN)
-                        continue
-                    held.start_soon(self._hold, stream)
+                    elif self._held >= _HELD:
+                        sock.close()
+                    else:
+                        held.add(sock)
+                        self._sockets.add(sock)
+                        self._held += 1
+                        tasks.start_soon(self._hold, sock, held)
         finally:
-            self._sockets.discard(listener)
+            # A task that was cancelled before it began has closed nothing.
+            self._held -= len(held)
+            for sock in held:
+                sock.close()
 
-    async def _hold(self, stream: anyio.abc.SocketStream) -> None:
-        async with stream:
-            if self._held >= _HELD:
-                return
-            self._held += 1
-            try:
-                await self._wait_end(stream)
-            finally:
-                self._held -= 1
+    async def _hold(self, sock: socket.socket, held: set[socket.socket]) -> None:
+        """Wait until the other end closes, or says something: it should not."""
+        await anyio.wait_readable(sock)
+        held.discard(sock)
+        self._held -= 1
+        sock.close()
 
-    async def _wait_end(self, stream: anyio.abc.SocketStream) -> None:
-        """Return when the other end closes, breaks, or speaks: it should not."""
-        self._sockets.add(stream)
-        try:
-            await stream.receive(1)
-        except (anyio.EndOfStream, anyio.BrokenResourceError):
-            return
-        finally:
-            self._sockets.discard(stream)
+
+def _new_socket(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.settimeout(0)
+    return sock
+
+
+async def _connect(sock: socket.socket, address: Address) -> None:
+    """Raises OSError if nobody takes the connection."""
+    if sock.connect_ex(address) != errno.EINPROGRESS:
+        await anyio.lowlevel.checkpoint()
+        return
+    await anyio.wait_writable(sock)
+    failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if failed:
+        raise OSError(failed, os.strerror(failed))
+
+
+def _open_listener(address: Address) -> socket.socket:
+    sock = _new_socket(address)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(_HELD)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _accept(listener: socket.socket) -> socket.socket | None:
+    try:
+        sock, _ = listener.accept()
+    except OSError:
+        return None
+    sock.settimeout(0)
+    return sock

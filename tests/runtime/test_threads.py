@@ -71,7 +71,6 @@ def test_a_cancelled_caller_waits_for_its_call(on):
         assert ended in ([], [1])  # not begun, or done to its end
 
     on(main)
-    run(main)
 
 
 def test_a_call_does_not_wait_for_threads_of_the_service(on):

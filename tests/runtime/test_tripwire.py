@@ -1,5 +1,7 @@
 """The death of a process is told by its kernel: real sockets, a real kill."""
 
+import gc
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -10,6 +12,7 @@ import pytest
 
 from lashup import NodeConfig, open_node
 from lashup.membership import LAN, Failed, Liveness, Reach
+from lashup.runtime.tripwire import Tripwires
 from lashup.runtime.udp import UdpEndpoint
 
 _CHILD = """
@@ -165,3 +168,25 @@ def test_a_process_without_descriptors_keeps_its_node(backend):
         timeout=30,
         stdin=subprocess.DEVNULL,
     )
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_a_node_that_stops_at_any_moment_leaves_no_connection_open(on, steps):
+    async def main() -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = free.getsockname()
+        tripwires = Tripwires([address], wanted=tuple, broken=print)
+        with socket.socket() as peer:
+            peer.settimeout(0)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(tripwires.run)
+                await anyio.wait_all_tasks_blocked()
+                peer.connect_ex(address)
+                for _ in range(steps):
+                    await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+        assert tripwires.statistics()["held"] == 0
+
+    on(main)
+    gc.collect()  # what was left open would warn, and that fails the test
