@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from lashup import Conflict as MemberConflict
 from lashup import (
     DiskFull,
     Failed,
@@ -118,6 +119,12 @@ class Notices:
                 self._log.warning("member failed", **_who(member))
             case Suspected(member):
                 self._log.debug("member suspected", **_who(member))
+            case MemberConflict(member, keeper) if member.id == keeper.id:
+                self._log.error(
+                    "another process is this agent, too: a copied data directory; "
+                    "empty the copy, where the node is not to be",
+                    **_who(member),
+                )
             case SeedsUnread(problem):
                 self._log.warning("seeds cannot be read", why=problem)
             case DiskFull(problem):

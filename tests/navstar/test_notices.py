@@ -6,7 +6,17 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from lashup import Failed, Joined, Left, Liveness, Member, Returned, Suspected
+from lashup import (
+    Conflict,
+    Failed,
+    Joined,
+    Left,
+    Liveness,
+    Member,
+    Returned,
+    SendRefused,
+    Suspected,
+)
 from navstar.notices import Notices, name_conflicts
 from tests.membership.vocabulary import record
 
@@ -36,6 +46,30 @@ def test_who_comes_and_goes_is_told_by_name(
     assert (told["log_level"], told["event"]) == (level, news)
     assert told["member"] == "n2"
     assert told["address"] == "10.0.0.2:7946"
+
+
+def test_a_copied_data_directory_is_told_as_an_error_with_the_way_out() -> None:
+    with capture_logs() as logs:
+        notices = Notices(structlog.get_logger())
+        mine = member(2, liveness=Liveness.ALIVE)
+        copy = member(2, name="elsewhere", liveness=Liveness.ALIVE)
+        notices.tell_member(Conflict(copy, mine))
+        notices.tell_member(Conflict(member(3, liveness=Liveness.ALIVE), mine))
+
+    assert [told["log_level"] for told in logs] == ["error", "debug"]
+    assert "copied data directory" in logs[0]["event"]
+    assert logs[0]["member"] == "elsewhere"
+
+
+def test_what_the_host_would_not_send_is_told_with_the_address() -> None:
+    with capture_logs() as logs:
+        Notices(structlog.get_logger()).tell_member(
+            SendRefused(("fd00::1", 7946), "no route")
+        )
+
+    (told,) = logs
+    assert (told["log_level"], told["event"]) == ("warning", "cannot send")
+    assert (told["to"], told["why"]) == ("[fd00::1]:7946", "no route")
 
 
 def test_two_live_holders_of_a_name_are_a_conflict_until_one_is_gone() -> None:
