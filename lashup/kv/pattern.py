@@ -69,7 +69,7 @@ def matching(pattern: Pattern, facts: FactSet) -> Iterator[bytes]:
     """
     check_pattern(pattern)
     head = pattern[:-1] if pattern[-1] is ... else pattern
-    names = _literals(head)
+    names = literals(head)
     beyond = _BEYOND_ANY if pattern[-1] is ... else len(head) + 1
     keys = facts.keys_beginning(pack_elements(names), range(len(head), beyond))
     if all(part is ANY for part in head[len(names) :]):
@@ -77,7 +77,7 @@ def matching(pattern: Pattern, facts: FactSet) -> Iterator[bytes]:
     return (key for key in keys if matches(pattern, key_name(key)))
 
 
-def _literals(pattern: Pattern) -> list[Name]:
+def literals(pattern: Pattern) -> list[Name]:
     """What a pattern begins with, up to its first wildcard."""
     names: list[Name] = []
     for part in pattern:

@@ -43,6 +43,7 @@ from lashup.kv.serving import BURST
 from lashup.kv.skew import Skew
 from lashup.kv.store import Store
 from lashup.kv.subscription import KeyChanged, Subscription
+from lashup.kv.subscriptions import Subscriptions
 from lashup.kv.write import Write
 from lashup.machine import Address, Send
 
@@ -95,7 +96,7 @@ class Replica:
             merge=lambda delta, wall: self.merge(delta, wall=wall),
         )
         self.confirmations = Confirmations(self.store.facts, encode=messages.encode)
-        self._subscriptions: dict[int, Subscription] = {}
+        self._subscriptions = Subscriptions()
         self._is_large = False
         self._skew = Skew()
         self._deaf_until = -math.inf
@@ -215,12 +216,12 @@ class Replica:
             UsageError: Not a pattern.
         """
         subscription = Subscription(pattern, matching(pattern, self.store.facts))
-        self._subscriptions[id(subscription)] = subscription
+        self._subscriptions.add(subscription)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Forget a subscription; one that is not there is no error."""
-        self._subscriptions.pop(id(subscription), None)
+        self._subscriptions.remove(subscription)
 
     def take(self, subscription: Subscription) -> KeyChanged | None:
         """The next change for a subscriber; None when it has seen everything."""
@@ -352,12 +353,5 @@ class Replica:
         return []
 
     def _notify(self, before: Mapping[bytes, Branch]) -> list[KvEffect]:
-        effects: list[KvEffect] = []
-        for subscription in self._subscriptions.values():
-            offers = [
-                subscription.offer(key, old, self.store.facts.branch(key))
-                for key, old in before.items()
-            ]
-            if any(offers):
-                effects.append(Notify(subscription))
-        return effects
+        told = self._subscriptions.offer(before, self.store.facts.branch)
+        return [Notify(subscription) for subscription in told]

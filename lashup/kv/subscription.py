@@ -14,7 +14,7 @@ from lashup.crdt.branch import EMPTY, Branch
 from lashup.crdt.field import Key, key_name
 from lashup.crdt.map import MapView
 from lashup.crdt.reading import reads_the_same
-from lashup.kv.pattern import Pattern, check_pattern, matches
+from lashup.kv.pattern import Pattern, check_pattern, literals, matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Subscription:
     def __init__(self, pattern: Pattern, present: Iterable[bytes] = ()) -> None:
         check_pattern(pattern)
         self._pattern = pattern
+        #: What the keys of interest begin with.
+        self.head: Key = tuple(literals(pattern))
         #: Packed key: what the subscriber was last given.
         self._pending = dict.fromkeys(present, EMPTY)
 

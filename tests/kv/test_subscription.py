@@ -11,6 +11,7 @@ from lashup.errors import UsageError
 from lashup.kv.delta_codec import encode_delta
 from lashup.kv.effects import Notify
 from lashup.kv.pattern import ANY
+from lashup.kv.subscription import Subscription
 from tests.kv.vocabulary import WALL, Peer
 from tests.strategies import few_keys, updates
 from tests.vocabulary import Site
@@ -183,3 +184,37 @@ def test_whoever_applies_the_changes_has_the_table(steps):
         key: peer.view(key).plain() for key in keys
     }
     assert len(subscription) == 0
+
+
+def test_a_change_costs_those_whom_it_may_concern_and_not_the_others(monkeypatch):
+    offers: list[bytes] = []
+    inner = Subscription.offer
+
+    def offer(subscription, packed_key, old, new):
+        offers.append(packed_key)
+        return inner(subscription, packed_key, old, new)
+
+    monkeypatch.setattr(Subscription, "offer", offer)
+    peer = Peer(0)
+    every = [peer.replica.subscribe(("k", n)) for n in range(100)]
+    wide = [peer.replica.subscribe(p) for p in [(...,), ("k", ...), (ANY, 7)]]
+
+    _set(peer, ("k", 7), 1)
+
+    assert len(offers) == 4
+    assert all(_taken(peer, one) for one in (every[7], *wide))
+
+
+@given(st.lists(few_keys, max_size=4), few_keys, st.data())
+def test_whoever_follows_a_key_is_offered_its_change(others, key, data):
+    peer = Peer(0)
+    cut = data.draw(st.integers(0, len(key)))
+    wild = tuple(data.draw(st.sampled_from([ANY, part])) for part in key)
+    patterns = [key, (*key[:cut], ...), (*wild[:cut], ...), wild]
+    following = [peer.replica.subscribe(pattern) for pattern in patterns]
+    for other in others:
+        peer.replica.subscribe(other)
+
+    _set(peer, key, 1)
+
+    assert all(_taken(peer, one) for one in following)
