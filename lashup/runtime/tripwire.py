@@ -219,11 +219,12 @@ def _new_socket(address: Address) -> socket.socket:
 
 async def _connect(sock: socket.socket, address: Address) -> None:
     """Raises OSError if nobody takes the connection."""
-    if sock.connect_ex(address) != errno.EINPROGRESS:
+    failed = sock.connect_ex(address)
+    if failed == errno.EINPROGRESS:
+        await anyio.wait_writable(sock)
+        failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    else:
         await anyio.lowlevel.checkpoint()
-        return
-    await anyio.wait_writable(sock)
-    failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if failed:
         raise OSError(failed, os.strerror(failed))
 

@@ -11,9 +11,10 @@ import anyio.lowlevel
 import pytest
 
 from lashup import NodeConfig, open_node
-from lashup.membership import LAN, Failed, Liveness, Reach
+from lashup.membership import LAN, Failed, Liveness, Member, Reach
 from lashup.runtime.tripwire import Tripwires
 from lashup.runtime.udp import UdpEndpoint
+from tests.membership.vocabulary import record
 
 _CHILD = """
 import sys, anyio
@@ -190,3 +191,28 @@ def test_a_node_that_stops_at_any_moment_leaves_no_connection_open(on, steps):
 
     on(main)
     gc.collect()  # what was left open would warn, and that fails the test
+
+
+@pytest.mark.parametrize("how", ["at once", "later"])
+def test_a_member_that_cannot_be_connected_to_is_no_evidence(on, how):
+    broken: list[object] = []
+
+    async def main() -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))  # and nobody listens
+            # The kernel has no way to the first, and says so in the call itself.
+            to = ("255.255.255.255", 9) if how == "at once" else free.getsockname()
+            member = Member(record(1), Liveness.ALIVE, since=0.0)
+            tripwires = Tripwires(
+                [], wanted=lambda: [(member, to)], broken=broken.append
+            )
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(tripwires.run)
+                with anyio.fail_after(10):
+                    while not tripwires._failures:
+                        await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+        assert tripwires.statistics()["connected"] == 0
+
+    on(main)
+    assert broken == []
